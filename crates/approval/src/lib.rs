@@ -1,0 +1,1 @@
+//! Display of what is proposed, the owner's key, and the signing of orders.

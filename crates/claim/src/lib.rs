@@ -1,0 +1,1 @@
+//! Claims: take, publish, renew, release, reclaim.

@@ -1,0 +1,619 @@
+//! The sections of `config.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use task::{AgentId, Amount, Currency, Role};
+
+/// All of `config.yaml`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who this machine is.
+    pub agent: AgentSection,
+    /// Whose assistant it is.
+    pub owner: Owner,
+    /// Rehearsal and mock switches.
+    pub modes: Modes,
+    /// The folder.
+    pub vault: Vault,
+    /// The private Git repository.
+    pub sync: Sync,
+    /// Claims and retries.
+    pub claims: Claims,
+    /// Alarms.
+    pub health: Health,
+    /// Polling.
+    pub watchers: Watchers,
+    /// Mail accounts.
+    pub mail: Vec<MailAccount>,
+    /// Who writes the drafts.
+    pub drafter: Drafter,
+    /// How long an approval lasts.
+    pub approval: Approval,
+    /// The MCP servers.
+    pub mcp: Mcp,
+}
+
+impl Config {
+    /// What the types alone cannot say; the error is a fragment.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for account in &self.mail {
+            if !names.insert(&account.name) {
+                return Err(format!("mail has two accounts named {:?}", account.name));
+            }
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            if account.name.is_empty() || !account.name.chars().all(plain) {
+                return Err(format!("mail account name {:?} may have a-z, 0-9 and '-' only", account.name));
+            }
+        }
+        for (key, value) in [
+            ("sync.interval_seconds", self.sync.interval_seconds),
+            ("sync.timeout_seconds", self.sync.timeout_seconds),
+            ("watchers.poll_seconds", self.watchers.poll_seconds),
+            ("health.heartbeat_seconds", self.health.heartbeat_seconds),
+            ("mcp.timeout_seconds", self.mcp.timeout_seconds),
+        ] {
+            if value == 0 {
+                return Err(format!("{key} must be at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A configuration with every optional part present, to show all keys that exist.
+    pub fn sample() -> Self {
+        let secret = |name: &str| Secret { env: Some(name.into()), file: Some("/path/to/secret".into()) };
+        let agent = |id: &str| AgentId::new(id).ok();
+        Self {
+            agent: AgentSection { id: agent("local-001"), role: Some(Role::Local), ..Default::default() },
+            sync: Sync { remote: Some("git@example.com:owner/vault.git".into()), ..Default::default() },
+            health: Health {
+                expect: agent("cloud-001").map(|id| (id, Expectation::Always)).into_iter().collect(),
+                ..Default::default()
+            },
+            mail: vec![MailAccount {
+                name: "work".into(),
+                address: "owner@example.com".into(),
+                imap: Some(Imap {
+                    host: "imap.example.com".into(),
+                    port: 993,
+                    security: Security::Tls,
+                    user: "owner@example.com".into(),
+                    auth: ImapAuth::Password,
+                    secret: secret("WORK_IMAP_PASSWORD"),
+                    folder: "INBOX".into(),
+                    ca_file: Some("/path/to/ca.pem".into()),
+                    granted_scopes: vec!["read".into()],
+                }),
+                smtp: Some(Smtp {
+                    host: "smtp.example.com".into(),
+                    port: 465,
+                    security: Security::Tls,
+                    user: "owner@example.com".into(),
+                    auth: ImapAuth::Password,
+                    secret: secret("WORK_SMTP_PASSWORD"),
+                    ca_file: Some("/path/to/ca.pem".into()),
+                }),
+                save_sent: SaveSent::Auto,
+                append_drafts: false,
+            }],
+            drafter: Drafter {
+                templates: Some("/path/to/templates".into()),
+                llm: Llm {
+                    endpoint: Some("http://127.0.0.1:8080/v1/".into()),
+                    api_key: Some(secret("ANTHROPIC_API_KEY")),
+                    ..Default::default()
+                },
+                ..Default::default()
+            },
+            mcp: Mcp { directory: Some("/usr/local/bin".into()), ..Default::default() },
+            vault: Vault { path: Some("./vault".into()), ..Default::default() },
+            ..Default::default()
+        }
+    }
+}
+
+/// `agent:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentSection {
+    /// This agent's name; `cloud-001` or `local-001` by binary when absent.
+    pub id: Option<AgentId>,
+    /// This agent's role; by binary when absent.
+    pub role: Option<Role>,
+    /// The one agent that carries out orders, and takes WhatsApp and payment tasks.
+    pub executor: AgentId,
+}
+
+impl Default for AgentSection {
+    fn default() -> Self {
+        #[expect(clippy::unwrap_used, reason = "a constant that fits the rule")]
+        let executor = AgentId::new("local-001").unwrap();
+        Self { id: None, role: None, executor }
+    }
+}
+
+/// `owner:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Owner {
+    /// How drafts are signed.
+    pub name: String,
+}
+
+impl Default for Owner {
+    fn default() -> Self {
+        Self { name: "The Owner".into() }
+    }
+}
+
+/// `modes:`; each is overridden by the environment (`DRY_RUN`, `MOCK_DATA`, `ODOO_MOCK`,
+/// `WHATSAPP_MOCK`, `PAYMENT_MOCK`) and by flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Modes {
+    /// Skip DRAFT and DANGEROUS calls; finish only dry orders.
+    pub dry_run: bool,
+    /// Fixed sample events instead of channels; mail and social servers hold sample data.
+    pub mock_data: bool,
+    /// The Odoo server holds sample data.
+    pub odoo_mock: bool,
+    /// The WhatsApp server holds sample data.
+    pub whatsapp_mock: bool,
+    /// The payment server holds sample data.
+    pub payment_mock: bool,
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self { dry_run: true, mock_data: true, odoo_mock: true, whatsapp_mock: true, payment_mock: true }
+    }
+}
+
+/// `vault:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vault {
+    /// The folder; `./vault` when absent.
+    pub path: Option<PathBuf>,
+    /// The largest task file that is read, in bytes.
+    pub max_task_bytes: u64,
+    /// How long a file in Inbox, or a half-written one, must be quiet before it is taken up.
+    pub quiet_seconds: u64,
+}
+
+impl Default for Vault {
+    fn default() -> Self {
+        Self { path: None, max_task_bytes: 1 << 20, quiet_seconds: 30 }
+    }
+}
+
+/// `sync:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// Whether the vault is synchronised at all.
+    pub enabled: bool,
+    /// The private repository's address, as `git` takes it.
+    pub remote: Option<String>,
+    /// Its branch.
+    pub branch: String,
+    /// Time between two pulls when nothing else happens.
+    pub interval_seconds: u64,
+    /// The shortest time between two pushes of ordinary changes; claims are not held up.
+    pub push_gap_seconds: u64,
+    /// How long one `git` command may take.
+    pub timeout_seconds: u64,
+    /// How often a heartbeat goes to the remote; at least 120 with hosted remotes.
+    pub heartbeat_seconds: u64,
+    /// The largest file that is taken from the remote, in bytes.
+    pub max_file_bytes: u64,
+    /// The most files that a vault may have.
+    pub max_files: u64,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            remote: None,
+            branch: "main".into(),
+            interval_seconds: 60,
+            push_gap_seconds: 5,
+            timeout_seconds: 60,
+            heartbeat_seconds: 120,
+            max_file_bytes: 4 << 20,
+            max_files: 1_000_000,
+        }
+    }
+}
+
+/// `claims:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Claims {
+    /// After how long without any change another agent takes a claim back.
+    pub stale_minutes: u64,
+    /// How long work on one task may take.
+    pub work_minutes: u64,
+    /// How often a task is tried before it goes to Errors.
+    pub max_attempts: u32,
+    /// How many tasks are claimed in one cycle.
+    pub per_cycle: usize,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self { stale_minutes: 60, work_minutes: 30, max_attempts: 3, per_cycle: 20 }
+    }
+}
+
+/// When an agent's silence is an incident.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expectation {
+    /// It should always be on.
+    Always,
+    /// It is on when its owner is.
+    OnDemand,
+}
+
+/// `health:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    /// Which agents there are, and whether silence is an incident.
+    pub expect: BTreeMap<AgentId, Expectation>,
+    /// How often the heartbeat file is written.
+    pub heartbeat_seconds: u64,
+    /// Alarm when an agent that is always on has been silent for so long.
+    pub heartbeat_alarm_minutes: u64,
+    /// Alarm when less disk is free.
+    pub disk_free_megabytes: u64,
+    /// Alarm when the vault is larger.
+    pub vault_megabytes: u64,
+    /// Alarm when more of the recent tasks failed.
+    pub failed_percent: u64,
+    /// How many tasks are recent.
+    pub failed_window: usize,
+    /// Alarm when a channel has not been complete for so long.
+    pub watermark_minutes: u64,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            expect: BTreeMap::new(),
+            heartbeat_seconds: 30,
+            heartbeat_alarm_minutes: 5,
+            disk_free_megabytes: 500,
+            vault_megabytes: 2_000,
+            failed_percent: 20,
+            failed_window: 20,
+            watermark_minutes: 30,
+        }
+    }
+}
+
+/// A channel that events come from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// Mail, whatever the provider.
+    Gmail,
+    /// LinkedIn
+    Linkedin,
+    /// Facebook
+    Facebook,
+    /// Instagram
+    Instagram,
+    /// X
+    X,
+    /// WhatsApp, on the owner's machine only.
+    Whatsapp,
+}
+
+impl Channel {
+    /// Every channel.
+    pub const ALL: [Channel; 6] = [
+        Channel::Gmail,
+        Channel::Linkedin,
+        Channel::Facebook,
+        Channel::Instagram,
+        Channel::X,
+        Channel::Whatsapp,
+    ];
+
+    /// The name, as in tasks and on the dashboard.
+    pub fn name(self) -> &'static str {
+        match self {
+            Channel::Gmail => "gmail",
+            Channel::Linkedin => "linkedin",
+            Channel::Facebook => "facebook",
+            Channel::Instagram => "instagram",
+            Channel::X => "x",
+            Channel::Whatsapp => "whatsapp",
+        }
+    }
+}
+
+/// `watchers:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watchers {
+    /// Time between two looks at a source that cannot notify.
+    pub poll_seconds: u64,
+    /// How many events one look may turn into tasks.
+    pub max_per_poll: usize,
+    /// Which channels have sample events in mock mode.
+    pub mock_channels: Vec<Channel>,
+}
+
+impl Default for Watchers {
+    fn default() -> Self {
+        Self { poll_seconds: 60, max_per_poll: 20, mock_channels: Channel::ALL.to_vec() }
+    }
+}
+
+/// Where a secret is to be found; exactly one of the two.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Secret {
+    /// The environment variable (or line of `.env`) that holds it.
+    pub env: Option<String>,
+    /// The file that holds it, mode 0600; trailing line ends are ignored.
+    pub file: Option<PathBuf>,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// TLS from the first byte.
+    Tls,
+    /// Plain at first, TLS after STARTTLS; refused when the server does not offer it.
+    Starttls,
+}
+
+/// How to log in, to IMAP and to SMTP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImapAuth {
+    /// User and password.
+    #[default]
+    Password,
+    /// User and OAuth 2.0 access token.
+    Xoauth2,
+}
+
+/// `mail[].imap:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imap {
+    /// Server's name.
+    pub host: String,
+    /// Server's port: 993 for `tls`, 143 for `starttls`.
+    pub port: u16,
+    /// Protection.
+    pub security: Security,
+    /// Login.
+    pub user: String,
+    /// Password or token.
+    #[serde(default)]
+    pub auth: ImapAuth,
+    /// Where the password or token is.
+    pub secret: Secret,
+    /// Which folder is watched.
+    #[serde(default = "inbox")]
+    pub folder: String,
+    /// A certificate authority beside the system's own, PEM.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The scopes granted to the token, as the provider shows them.
+    #[serde(default)]
+    pub granted_scopes: Vec<String>,
+}
+
+fn inbox() -> String {
+    "INBOX".into()
+}
+
+/// `mail[].smtp:`; on the owner's machine only.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    /// Server's name.
+    pub host: String,
+    /// Server's port: 465 for `tls`, 587 for `starttls`.
+    pub port: u16,
+    /// Protection.
+    pub security: Security,
+    /// Login.
+    pub user: String,
+    /// Password or token.
+    #[serde(default)]
+    pub auth: ImapAuth,
+    /// Where the password or token is.
+    pub secret: Secret,
+    /// A certificate authority beside the system's own, PEM.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Who files a sent mail in the Sent folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SaveSent {
+    /// Look for it after sending; append it if the server did not.
+    #[default]
+    Auto,
+    /// Always append.
+    Append,
+    /// The provider does.
+    Server,
+}
+
+/// `mail[]:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailAccount {
+    /// The account's short name, unique.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// How to read.
+    #[serde(default)]
+    pub imap: Option<Imap>,
+    /// How to send.
+    #[serde(default)]
+    pub smtp: Option<Smtp>,
+    /// Who files sent mail.
+    #[serde(default)]
+    pub save_sent: SaveSent,
+    /// Whether drafts are also put into the account's Drafts folder (owner's machine only).
+    #[serde(default)]
+    pub append_drafts: bool,
+}
+
+/// Who writes drafts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DrafterKind {
+    /// Templates: offline and deterministic.
+    #[default]
+    Template,
+    /// A language model.
+    Llm,
+}
+
+/// `drafter:`
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drafter {
+    /// Who writes.
+    pub kind: DrafterKind,
+    /// A folder with the owner's own templates; the built-in ones stand in for what it lacks.
+    pub templates: Option<PathBuf>,
+    /// The language model.
+    pub llm: Llm,
+}
+
+/// Whose protocol a model speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Anthropic's.
+    #[default]
+    Anthropic,
+    /// OpenAI's, as llama.cpp, vLLM and many more speak it.
+    Openai,
+    /// Ollama's.
+    Ollama,
+}
+
+/// `drafter.llm:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Llm {
+    /// Protocol.
+    pub provider: Provider,
+    /// The model's name.
+    pub model: String,
+    /// The server's base address, with its trailing slash; the provider's own when absent.
+    pub endpoint: Option<String>,
+    /// Where the key is; none for local servers.
+    pub api_key: Option<Secret>,
+    /// How long one call may take.
+    pub timeout_seconds: u64,
+    /// How often a call is repeated after a fault that may pass.
+    pub retries: u32,
+    /// The longest answer, in tokens.
+    pub max_output_tokens: u32,
+    /// Whether the template steps in when the model cannot be had; the task says so.
+    pub fallback_to_template: bool,
+    /// What a day may cost.
+    pub budget: Budget,
+}
+
+impl Default for Llm {
+    fn default() -> Self {
+        Self {
+            provider: Provider::default(),
+            model: "claude-sonnet-4-5".into(),
+            endpoint: None,
+            api_key: None,
+            timeout_seconds: 60,
+            retries: 3,
+            max_output_tokens: 2_000,
+            fallback_to_template: true,
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// `drafter.llm.budget:`; a call that might exceed it is not made.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Tokens per UTC day, in and out.
+    pub tokens_per_day: u64,
+    /// Money per UTC day.
+    pub money_per_day: Amount,
+    /// Its currency.
+    pub currency: Currency,
+    /// Price of a million tokens in.
+    pub input_per_million: Amount,
+    /// Price of a million tokens out.
+    pub output_per_million: Amount,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        #[expect(clippy::unwrap_used, reason = "constants that fit the rule")]
+        let amount = |text: &str| text.parse::<Amount>().unwrap();
+        #[expect(clippy::unwrap_used, reason = "a constant that fits the rule")]
+        let currency = "USD".parse().unwrap();
+        Self {
+            tokens_per_day: 500_000,
+            money_per_day: amount("2.00"),
+            currency,
+            input_per_million: amount("3.00"),
+            output_per_million: amount("15.00"),
+        }
+    }
+}
+
+/// `approval:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Approval {
+    /// How long an order to pay is good for.
+    pub payment_minutes: u64,
+    /// How long any other order is good for.
+    pub other_minutes: u64,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self { payment_minutes: 15, other_minutes: 24 * 60 }
+    }
+}
+
+/// `mcp:`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mcp {
+    /// Where the server binaries are; beside the agent's own when absent.
+    pub directory: Option<PathBuf>,
+    /// How long one tool call may take.
+    pub timeout_seconds: u64,
+}
+
+impl Default for Mcp {
+    fn default() -> Self {
+        Self { directory: None, timeout_seconds: 60 }
+    }
+}

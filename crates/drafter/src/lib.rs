@@ -1,0 +1,1 @@
+//! Task, handbook and context made into a plan and a proposed action.

@@ -1,0 +1,1 @@
+//! The journal and the dispatch of signed orders, at most once.

@@ -1,0 +1,1 @@
+//! Heartbeats, disk, error rate, watermarks, alarms, readiness.

@@ -1,0 +1,2 @@
+//! The owner's agent: review, approval, execution.
+fn main() {}

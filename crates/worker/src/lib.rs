@@ -1,0 +1,1 @@
+//! The cycle that both agents share: intake, watch, claim, draft.

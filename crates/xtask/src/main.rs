@@ -1,0 +1,2 @@
+//! Developer commands: demo, bench.
+fn main() {}

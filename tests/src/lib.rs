@@ -1,0 +1,1 @@
+//! Tests of the assembled program; see the files beside this folder.
