@@ -63,6 +63,15 @@ impl Order {
     /// never taken for an order's.
     pub const NAMESPACE: &'static str = "ai-employee-order";
 
+    /// The key under which an MCP call's `_meta` carries the order's text.
+    pub const META_TEXT: &'static str = "ai-employee/order";
+
+    /// The key under which it carries the armored SSHSIG.
+    pub const META_SIGNATURE: &'static str = "ai-employee/signature";
+
+    /// The key under which it carries the idempotency key: [`Order::approval`].
+    pub const META_KEY: &'static str = "ai-employee/idempotency-key";
+
     /// Reads the canonical text; any other text of the same value is refused.
     pub fn parse(text: &str) -> Result<Self, OrderError> {
         let value = canonical::from_str(text)?;
