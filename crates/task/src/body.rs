@@ -3,8 +3,8 @@
 //! Text from strangers and drafts stands in fenced code blocks, so that Obsidian loads no
 //! pictures, follows no links and runs no embeds from it.
 
-/// The parts of a task's body. Rendering and parsing are inverse for all texts, up to trailing
-/// line ends.
+/// The parts of a task's body. Rendering and parsing are inverse for all texts, up to leading and
+/// trailing line ends.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Body {
     /// The words proposed; equal to `action.call.text()` unless a person edited them here.
@@ -13,11 +13,15 @@ pub struct Body {
     pub plan: Vec<String>,
     /// What is being answered, quoted.
     pub original: Option<String>,
+    /// Whatever else a person wrote, wherever it stood; it is never dropped.
+    pub notes: Option<String>,
 }
 
 const DRAFT: &str = "## Draft";
 const PLAN: &str = "## Plan";
 const ORIGINAL: &str = "## Original";
+const NOTES: &str = "## Notes";
+const CALLOUT: &str = "> [!quote]- As received";
 
 impl Body {
     /// A body that only quotes an event.
@@ -40,57 +44,64 @@ impl Body {
             out.push('\n');
         }
         if let Some(original) = &self.original {
-            out.push_str(&format!("{ORIGINAL}\n\n> [!quote]- As received\n"));
+            out.push_str(&format!("{ORIGINAL}\n\n{CALLOUT}\n"));
             for line in fenced(original).lines() {
                 out.push_str(if line.is_empty() { ">" } else { "> " });
                 out.push_str(line);
                 out.push('\n');
             }
         }
+        if let Some(notes) = &self.notes {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            out.push_str(&format!("{gap}{NOTES}\n\n{notes}\n"));
+        }
         out
     }
 
-    /// Reads a body back. Headings are looked for outside of fences only, so no text can open
-    /// a section; what people wrote elsewhere is not part of it.
+    /// Reads a body back. Headings are looked for outside of fences only, so no quoted text can
+    /// open a section; a body without any section is all notes.
     pub fn parse(markdown: &str) -> Self {
         let mut body = Self::default();
-        let mut lines = markdown.lines().peekable();
+        let mut notes: Vec<&str> = Vec::new();
+        let mut lines = markdown.lines();
         let mut section = "";
         while let Some(line) = lines.next() {
             let heading = line.trim_end();
-            if [DRAFT, PLAN, ORIGINAL].contains(&heading) {
+            if section != NOTES && [DRAFT, PLAN, ORIGINAL, NOTES].contains(&heading) {
                 section = heading;
                 continue;
             }
+            let slot = match section {
+                DRAFT if body.draft.is_none() => Some(&mut body.draft),
+                ORIGINAL if body.original.is_none() => Some(&mut body.original),
+                _ => None,
+            };
             let unquoted = line.strip_prefix("> ").unwrap_or(line);
-            if let Some(fence) = fence_of(unquoted) {
-                let quoted = unquoted.len() != line.len();
-                let mut text = Vec::new();
-                for inner in lines.by_ref() {
-                    let inner = if quoted {
-                        inner.strip_prefix("> ").or_else(|| inner.strip_prefix('>')).unwrap_or(inner)
-                    } else {
-                        inner
-                    };
-                    if inner.trim_end() == fence {
-                        break;
-                    }
-                    text.push(inner);
+            match (slot, fence_of(unquoted), section) {
+                (Some(slot), Some(fence), _) => {
+                    let quoted = unquoted.len() != line.len();
+                    *slot = Some(fence_content(&mut lines, fence, quoted));
                 }
-                let slot = match section {
-                    DRAFT => &mut body.draft,
-                    ORIGINAL => &mut body.original,
-                    _ => continue,
-                };
-                slot.get_or_insert_with(|| text.join("\n"));
-            } else if section == PLAN {
-                if let Some(step) = line.strip_prefix("- ") {
-                    body.plan.push(step.to_owned());
-                }
+                (_, _, PLAN) if line.starts_with("- ") => body.plan.push(unescape(&line[2..])),
+                (_, _, ORIGINAL) if heading == CALLOUT => {}
+                (_, _, "" | NOTES) => notes.push(line),
+                _ if heading.is_empty() => {}
+                _ => notes.push(line),
             }
         }
+        let notes = notes.join("\n");
+        let notes = notes.trim_matches('\n');
+        body.notes = (!notes.trim().is_empty()).then(|| notes.to_owned());
         body
     }
+}
+
+fn fence_content(lines: &mut std::str::Lines<'_>, fence: &str, quoted: bool) -> String {
+    let unquote = |line| match line {
+        line if !quoted => line,
+        line => str::strip_prefix(line, "> ").or_else(|| str::strip_prefix(line, ">")).unwrap_or(line),
+    };
+    lines.map(unquote).take_while(|line| line.trim_end() != fence).collect::<Vec<_>>().join("\n")
 }
 
 /// A code block whose fence is longer than any run of backticks in `text`.
@@ -125,6 +136,22 @@ pub fn inert(text: &str) -> String {
     out
 }
 
+/// What [`inert`] was given, as far as it was kept.
+fn unescape(text: &str) -> String {
+    let mut chars = text.chars().peekable();
+    let mut out = String::with_capacity(text.len());
+    while let Some(c) = chars.next() {
+        match chars.peek() {
+            Some(next) if c == '\\' && next.is_ascii_punctuation() => {}
+            _ => out.push(c),
+        }
+        if c == '\\' {
+            out.extend(chars.next_if(char::is_ascii_punctuation));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,8 +161,9 @@ mod tests {
     fn text_cannot_open_a_section_or_leave_its_fence() {
         let body = Body {
             draft: Some("Hello\n```\n## Original\n````\n![x](http://evil)".into()),
-            plan: vec!["read".into(), "answer".into()],
+            plan: vec!["read *all* of [it]".into(), "answer \\ <b>".into()],
             original: Some("## Draft\n\n```text\nforged\n```\n> quoted".into()),
+            notes: Some("call her back\n\n## My heading\n```\ncode\n```\n- not a step".into()),
         };
         assert_eq!(Body::parse(&body.to_markdown()), body);
     }
@@ -147,10 +175,18 @@ mod tests {
         assert_eq!(Body::parse(&edited).draft.as_deref(), Some("Hello Alice"));
     }
 
+    #[test]
+    fn what_a_person_wrote_is_kept_wherever_it_stood() {
+        let body = Body { draft: Some("Dear Alice".into()), plan: vec!["answer".into()], ..Body::default() };
+        let text = format!("before\n{}\nbelow the plan\n", body.to_markdown());
+        assert_eq!(Body::parse(&text), Body { notes: Some("before\nbelow the plan".into()), ..body });
+        assert_eq!(Body::parse("just\n\ntext\n").notes.as_deref(), Some("just\n\ntext"));
+    }
+
     proptest! {
         #[test]
         fn any_draft_and_original_round_trip(draft in "[a`# \\n>-]{0,60}[a-z]", original in "[a`# \\n>-]{0,60}[a-z]") {
-            let body = Body { draft: Some(draft), plan: vec![], original: Some(original) };
+            let body = Body { draft: Some(draft), original: Some(original), ..Body::default() };
             prop_assert_eq!(Body::parse(&body.to_markdown()), body);
         }
     }
