@@ -11,6 +11,7 @@ mod call;
 mod outcome;
 mod session;
 mod sessions;
+mod wire;
 
 pub use call::{Call, CallError, Reply, ToolCaller};
 pub use sessions::{Sessions, Settings};
