@@ -88,6 +88,13 @@ impl Order {
         Ok(canonical::to_string(self)?)
     }
 
+    /// The `Message-ID` (RFC 5322, with angle brackets) of the mail that this order sends. The
+    /// sender sets it and recovery looks for it, so both must make it the same way.
+    pub fn message_id(&self) -> String {
+        let host = self.action.account.rsplit_once('@').map_or("ai-employee.invalid", |(_, host)| host);
+        format!("<{}@{host}>", self.approval)
+    }
+
     /// What the owner saw: the digest over vault, id and action ([`action_digest`]).
     pub fn digest(&self) -> Result<Digest, OrderError> {
         action_digest(&self.vault, &self.id, &self.action)
@@ -144,6 +151,14 @@ mod tests {
             assert_ne!(changed, text, "{from}");
             assert!(Order::parse(&changed).is_err(), "{changed}");
         }
+    }
+
+    #[test]
+    fn a_mail_has_the_same_message_id_whenever_it_is_asked_for() {
+        let mut order = order();
+        assert_eq!(order.message_id(), "<a1@ai-employee.invalid>");
+        order.action.account = "owner@example.com".into();
+        assert_eq!(order.message_id(), "<a1@example.com>");
     }
 
     #[test]
