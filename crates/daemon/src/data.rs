@@ -1,0 +1,216 @@
+//! The data directory: what belongs to this machine and never to the vault.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use task::AgentId;
+
+use crate::Failure;
+
+/// A folder that only its owner can enter, and the names of what is in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+/// Why a folder cannot be the data directory.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// It cannot be made or looked at.
+    #[error("cannot use the data directory {}", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is somebody else's.
+    #[error("the data directory {} belongs to user {owner}, and this program runs as user {me}", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// We.
+        me: u32,
+    },
+    /// Others may enter it, and it holds what is not ours, so that we do not close it ourselves.
+    #[error("the data directory {} is open to other users (mode {mode:04o}) and holds other files", path.display())]
+    Open {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl From<DataDirError> for Failure {
+    fn from(error: DataDirError) -> Self {
+        let message = error.to_string();
+        match error {
+            DataDirError::Io { source, .. } => Failure::usage(message)
+                .because(source)
+                .hint("name a folder that can be written with --data or AI_EMPLOYEE_DATA"),
+            DataDirError::Foreign { .. } => {
+                Failure::usage(message).hint("run as that user, or name another folder with --data")
+            }
+            DataDirError::Open { path, .. } => Failure::usage(message).hint(format!(
+                "name a folder of its own with --data, or, if this is the one: chmod 700 {}",
+                path.display()
+            )),
+        }
+    }
+}
+
+/// Folders that are made with the data directory.
+const FOLDERS: [&str; 4] = ["keys", "watch", "sync", "mock"];
+
+impl DataDir {
+    /// Makes the folder (mode 0700) with its subfolders, or checks the one that is there. One that
+    /// is open to others is closed if it is empty or already ours.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, DataDirError> {
+        let root = root.into();
+        let io = |source| DataDirError::Io { path: root.clone(), source };
+        let mut private = DirBuilder::new();
+        private.recursive(true).mode(0o700);
+        private.create(&root).map_err(io)?;
+        let metadata = std::fs::metadata(&root).map_err(io)?;
+        let me = rustix::process::geteuid().as_raw();
+        if metadata.uid() != me {
+            return Err(DataDirError::Foreign { path: root, owner: metadata.uid(), me });
+        }
+        let mode = metadata.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let mut names = std::fs::read_dir(&root).map_err(io)?;
+            let ours = names.next().is_none() || FOLDERS.iter().all(|name| root.join(name).is_dir());
+            if !ours {
+                return Err(DataDirError::Open { path: root, mode });
+            }
+            std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
+            tracing::info!("data directory {} was open to other users; it is closed now", root.display());
+        }
+        for name in FOLDERS {
+            private.create(root.join(name)).map_err(io)?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The owner's signing key, an OpenSSH private key.
+    pub fn owner_key(&self) -> PathBuf {
+        self.root.join("keys/owner")
+    }
+
+    /// The owner's public key.
+    pub fn owner_public_key(&self) -> PathBuf {
+        self.root.join("keys/owner.pub")
+    }
+
+    /// Who may sign orders, in OpenSSH's allowed_signers format.
+    pub fn approvers(&self) -> PathBuf {
+        self.root.join("approvers")
+    }
+
+    /// The vault's name in orders, one line.
+    pub fn vault_id(&self) -> PathBuf {
+        self.root.join("vault-id")
+    }
+
+    /// The executor's journal.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal.sqlite")
+    }
+
+    /// One state file per source.
+    pub fn watch(&self) -> PathBuf {
+        self.root.join("watch")
+    }
+
+    /// The state of synchronisation.
+    pub fn sync(&self) -> PathBuf {
+        self.root.join("sync")
+    }
+
+    /// How long each foreign claim has been seen unchanged.
+    pub fn claims(&self) -> PathBuf {
+        self.root.join("claims.json")
+    }
+
+    /// What the language model has cost today.
+    pub fn budget(&self) -> PathBuf {
+        self.root.join("budget.json")
+    }
+
+    /// There while the kill switch is on.
+    pub fn stopped(&self) -> PathBuf {
+        self.root.join("stopped")
+    }
+
+    /// The lock against a second instance of an agent.
+    pub fn lock(&self, agent: &AgentId) -> PathBuf {
+        self.root.join(format!("lock-{agent}"))
+    }
+
+    /// What the tool servers' sample data have become.
+    pub fn mock(&self) -> PathBuf {
+        self.root.join("mock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("metadata").mode() & 0o777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
+    }
+
+    #[test]
+    fn it_is_made_for_its_owner_alone() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let data = DataDir::open(dir.path().join("a/b")).expect("data");
+        assert_eq!(mode(data.root()), 0o700);
+        assert_eq!(mode(&data.watch()), 0o700);
+        assert!(data.watch().is_dir() && data.sync().is_dir() && data.mock().is_dir());
+    }
+
+    #[test]
+    fn an_open_one_is_closed_when_it_is_ours_and_refused_otherwise() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let root = dir.path().join("empty");
+        std::fs::create_dir(&root).expect("mkdir");
+        chmod(&root, 0o755);
+        DataDir::open(&root).expect("an empty one");
+        assert_eq!(mode(&root), 0o700);
+        chmod(&root, 0o750);
+        DataDir::open(&root).expect("one of ours");
+        assert_eq!(mode(&root), 0o700);
+
+        let home = dir.path().join("home");
+        std::fs::create_dir(&home).expect("mkdir");
+        std::fs::write(home.join("letter.txt"), "x").expect("write");
+        chmod(&home, 0o755);
+        let failure = Failure::from(DataDir::open(&home).expect_err("somebody's home"));
+        assert_eq!(failure.status(), 2);
+        assert!(failure.to_string().contains("mode 0755") && failure.to_string().contains("chmod 700"));
+        assert_eq!(mode(&home), 0o755, "left alone");
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_a_usage_failure() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("file");
+        std::fs::write(&path, "x").expect("write");
+        assert_eq!(Failure::from(DataDir::open(&path).expect_err("file")).status(), 2);
+    }
+}
