@@ -50,13 +50,14 @@ runs() {
 stop_pid() {
   local pid target end=$((SECONDS + 10))
   pid=$(tr -d ' \n' < "$1" 2>/dev/null) || return 0
+  if [ -n "$pid" ] && cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | grep -qaF -- "$D"; then
+    target=$pid
+    [ "${2:-}" != -group ] || target=-$pid
+    kill -TERM -- "$target" 2>/dev/null || true
+    while runs "$pid"; do
+      [ $SECONDS -lt $end ] || { kill -KILL -- "$target" 2>/dev/null || true; break; }
+      sleep 0.05
+    done
+  fi
   rm -f "$1"
-  [ -n "$pid" ] && cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | grep -qaF -- "$D" || return 0
-  target=$pid
-  [ "${2:-}" != -group ] || target=-$pid
-  kill -TERM -- "$target" 2>/dev/null || return 0
-  while runs "$pid"; do
-    [ $SECONDS -lt $end ] || { kill -KILL -- "$target" 2>/dev/null; return 0; }
-    sleep 0.05
-  done
 }
