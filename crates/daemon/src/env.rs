@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What a process is started in. Tests make one up; [`Surroundings::of_process`] is the real one.
@@ -100,15 +101,18 @@ impl Env {
     pub fn with_file(mut self, path: PathBuf) -> Result<Self, EnvFileError> {
         use std::os::unix::fs::MetadataExt as _;
         let io = |source| EnvFileError::Io { path: path.clone(), source };
-        let file = match std::fs::File::open(&path) {
+        let mut file = match std::fs::File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(self),
             Err(error) => return Err(io(error)),
         };
         let mode = file.metadata().map_err(io)?.mode() & 0o777;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
         let mut variables = BTreeMap::new();
         let mut after = String::new();
-        for pair in dotenvy::Iter::new(file) {
+        for pair in dotenvy::Iter::new(text) {
             match pair {
                 Ok((name, value)) => {
                     after = format!(", after {name}");
