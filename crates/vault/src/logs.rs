@@ -1,0 +1,314 @@
+//! The audit log's files: `Logs/YYYY-MM-DD_<agent>.jsonl`, one chain per agent over all days.
+//!
+//! The end of the chain is the last line of the agent's newest file; it is read and checked anew
+//! for each record, because another process of the same agent may have written meanwhile. A file
+//! is never older than the newest one there is, even if the clock goes back.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use task::{AgentId, AuditEvent, AuditOutcome, AuditRecord, BadRecord, ChainHead, verify_chain};
+
+use crate::durable::{Dir, FileError, sync_fd};
+use crate::lock::lock_file;
+use crate::{LockError, SetAsideError, Vault};
+
+/// The longest line that is looked for at the end of a log.
+const LONGEST_LINE: u64 = 1 << 20;
+/// The largest day that is verified.
+const LARGEST_DAY: u64 = 1 << 30;
+
+/// Why an event was not logged.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It has something that a record may not have.
+    #[error("log {action}: {reason}")]
+    Event {
+        /// The event's `action_type`.
+        action: String,
+        /// What it has.
+        reason: task::canonical::CanonicalError,
+    },
+    /// The vault's lock was not had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The rest of a torn line could not be kept.
+    #[error(transparent)]
+    Keep(#[from] SetAsideError),
+    /// The file system.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What verification found of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogCheck {
+    /// Relative to the vault.
+    pub path: PathBuf,
+    /// The number of the last record in it, or the first record that is wrong.
+    pub result: Result<u64, BadRecord>,
+}
+
+/// The newest file per agent, valid as long as no name was added to the folder.
+#[derive(Debug, Default)]
+pub(crate) struct LogCache {
+    newest: Mutex<HashMap<AgentId, Newest>>,
+}
+
+#[derive(Debug, Clone)]
+struct Newest {
+    date: Option<NaiveDate>,
+    folder_changed: (i64, u64),
+}
+
+fn file_name(date: NaiveDate, agent: &AgentId) -> String {
+    format!("{date}_{agent}.jsonl")
+}
+
+fn parse_name(name: &str) -> Option<(NaiveDate, AgentId)> {
+    let (date, agent) = name.strip_suffix(".jsonl")?.split_once('_')?;
+    let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok().filter(|d| d.to_string() == *date)?;
+    Some((date, AgentId::new(agent).ok()?))
+}
+
+impl Vault {
+    /// Appends an event to the agent's log, durably.
+    ///
+    /// A last line that a crash tore is cut off, kept in `Conflicts/`, and the repair is logged
+    /// as a record of its own before the event.
+    pub fn log(
+        &self,
+        agent: &AgentId,
+        event: AuditEvent,
+        now: DateTime<Utc>,
+    ) -> Result<AuditRecord, LogError> {
+        let _guard = self.lock_shared()?;
+        let dir = self.dir_created("Logs")?;
+        let lock_name = format!(".lock_{agent}");
+        let lock = open(&dir, &lock_name, OFlags::RDWR | OFlags::CREATE)?;
+        lock_file(&lock).map_err(|e| FileError::new("lock", dir.path().join(&lock_name), e))?;
+
+        let newest = self.newest_log(&dir, agent)?;
+        let end = match newest {
+            Some(date) => self.end_of(&dir, &file_name(date, agent))?,
+            None => End::default(),
+        };
+        let date = newest.map_or(now.date_naive(), |newest| newest.max(now.date_naive()));
+        let name = file_name(date, agent);
+        let mut text = String::new();
+        let mut head = end.head;
+        if let Some(note) = end.note {
+            tracing::warn!(log = name, note, "the log was repaired");
+            let repair =
+                AuditEvent::new("log_repaired", None).with("note", note).result(AuditOutcome::Failed);
+            let record = seal(repair, agent, now, &head)?;
+            head = record.head();
+            text.push_str(&line(&record)?);
+        }
+        let record = seal(event, agent, now, &head)?;
+        text.push_str(&line(&record)?);
+
+        let mut file = open(&dir, &name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND)?;
+        let fail = |what, e: std::io::Error| {
+            FileError::new(what, dir.path().join(&name), Errno::from_io_error(&e).unwrap_or(Errno::IO))
+        };
+        let before = file.metadata().map_err(|e| fail("examine", e))?.len();
+        if let Err(e) = file.write_all(text.as_bytes()) {
+            // A full disk may have taken half a line; the next append would repair it, but the
+            // file can be left whole now. If that fails too, the repair does it.
+            let _ = file.set_len(before);
+            return Err(fail("write", e).into());
+        }
+        sync_fd(&file).map_err(|e| FileError::new("make durable", dir.path().join(&name), e))?;
+        if newest != Some(date) {
+            dir.sync()?;
+            self.remember_newest(&dir, agent, Some(date))?;
+        }
+        Ok(record)
+    }
+
+    /// The date of the agent's newest log.
+    fn newest_log(&self, dir: &Dir, agent: &AgentId) -> Result<Option<NaiveDate>, FileError> {
+        let folder_changed = dir.changed()?;
+        let known =
+            self.log_cache().newest.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned();
+        if let Some(known) = known.filter(|known| known.folder_changed == folder_changed) {
+            return Ok(known.date);
+        }
+        let newest =
+            self.logs_of(dir)?.into_iter().filter_map(|(date, of)| (of == *agent).then_some(date)).max();
+        self.remember_newest(dir, agent, newest)?;
+        Ok(newest)
+    }
+
+    fn remember_newest(&self, dir: &Dir, agent: &AgentId, date: Option<NaiveDate>) -> Result<(), FileError> {
+        let newest = Newest { date, folder_changed: dir.changed()? };
+        let mut cache = self.log_cache().newest.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.insert(agent.clone(), newest);
+        Ok(())
+    }
+
+    fn logs_of(&self, dir: &Dir) -> Result<Vec<(NaiveDate, AgentId)>, FileError> {
+        let mut logs: Vec<_> = dir.names()?.iter().filter_map(|name| parse_name(name.to_str()?)).collect();
+        logs.sort();
+        Ok(logs)
+    }
+
+    /// Finds the end of the chain in an agent's newest file and repairs a torn last line.
+    fn end_of(&self, dir: &Dir, name: &str) -> Result<End, LogError> {
+        let file = open(dir, name, OFlags::RDWR)?;
+        let fail = |what, e: std::io::Error| {
+            FileError::new(what, dir.path().join(name), Errno::from_io_error(&e).unwrap_or(Errno::IO))
+        };
+        let len = file.metadata().map_err(|e| fail("examine", e))?.size();
+        let mut tail = Vec::new();
+        for reach in [4 << 10, 64 << 10, LONGEST_LINE] {
+            let from = len.saturating_sub(reach);
+            tail = vec![0; usize::try_from(len - from).unwrap_or_default()];
+            file.read_exact_at(&mut tail, from).map_err(|e| fail("read", e))?;
+            // Two line ends: the last line is in there from its start.
+            if from == 0 || tail.iter().filter(|b| **b == b'\n').count() >= 2 {
+                break;
+            }
+        }
+        let mut note = None;
+        let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        if whole < tail.len() {
+            let torn = tail.split_off(whole);
+            let kept = self.keep_conflict(&format!("{name}.torn"), &torn)?;
+            let cut = len - u64::try_from(torn.len()).unwrap_or_default();
+            file.set_len(cut).map_err(|e| fail("cut off the torn line of", e))?;
+            sync_fd(&file).map_err(|e| FileError::new("make durable", dir.path().join(name), e))?;
+            note = Some(format!("a torn last line of {} bytes was moved to {kept}", torn.len()));
+        }
+        // The last line that is a record. Damaged ones after it stay for `log verify` to name.
+        let mut damaged = 0;
+        for text in tail.split(|b| *b == b'\n').rev().filter(|line| !line.is_empty()) {
+            match std::str::from_utf8(text).ok().map(AuditRecord::parse) {
+                Some(Ok(record)) => return Ok(End { head: record.head(), note: damage(note, damaged) }),
+                _ => damaged += 1,
+            }
+        }
+        if damaged == 0 && len > LONGEST_LINE {
+            damaged = 1;
+        }
+        // Nothing whole in this file: the chain goes on from the file before.
+        let before = parse_name(name).and_then(|(date, agent)| {
+            let logs = self.logs_of(dir).ok()?;
+            logs.into_iter()
+                .filter(|(d, a)| *a == agent && *d < date)
+                .map(|(d, _)| d)
+                .max()
+                .map(|d| file_name(d, &agent))
+        });
+        let head = match before {
+            Some(before) => self.end_of(dir, &before)?.head,
+            None => ChainHead::default(),
+        };
+        Ok(End { head, note: damage(note, damaged) })
+    }
+
+    /// Verifies the logs of all agents, in the order of agent and day.
+    pub fn verify_logs(&self) -> Result<Vec<LogCheck>, FileError> {
+        let dir = self.dir("Logs")?;
+        let mut logs = self.logs_of(&dir)?;
+        logs.sort_by(|(a_date, a), (b_date, b)| (a, a_date).cmp(&(b, b_date)));
+        let mut checks = Vec::new();
+        let mut last: Option<(AgentId, ChainHead)> = None;
+        for (date, agent) in logs {
+            let name = file_name(date, &agent);
+            let path = PathBuf::from("Logs").join(&name);
+            let text = match dir.read(&name, LARGEST_DAY).map(|c| String::from_utf8(c.bytes)) {
+                Ok(Ok(text)) => text,
+                Ok(Err(_)) => {
+                    let bad = BadRecord { line: 1, reason: "is not UTF-8".into() };
+                    checks.push(LogCheck { path, result: Err(bad) });
+                    continue;
+                }
+                Err(e) => {
+                    checks.push(LogCheck { path, result: Err(BadRecord { line: 1, reason: e.to_string() }) });
+                    continue;
+                }
+            };
+            let head = match last.take() {
+                Some((of, head)) if of == agent => head,
+                _ => ChainHead::default(),
+            };
+            let result = verify_chain(&text, &agent, head);
+            // After a bad record the next day is held against this one's last whole line.
+            let next = result.clone().ok().or_else(|| {
+                text.lines().rev().find_map(|line| AuditRecord::parse(line).ok()).map(|r| r.head())
+            });
+            last = next.map(|head| (agent, head));
+            checks.push(LogCheck { path, result: result.map(|head| head.seq) });
+        }
+        Ok(checks)
+    }
+
+    /// The last `count` records of all agents that parse, oldest first, from the newest two days
+    /// of each.
+    pub fn recent_records(&self, count: usize) -> Result<Vec<AuditRecord>, FileError> {
+        let dir = self.dir("Logs")?;
+        let mut newest: HashMap<AgentId, Vec<NaiveDate>> = HashMap::new();
+        for (date, agent) in self.logs_of(&dir)? {
+            newest.entry(agent).or_default().push(date);
+        }
+        let mut records = Vec::new();
+        for (agent, dates) in newest {
+            for date in dates.iter().rev().take(2) {
+                // A log of another agent that cannot be read is what `log verify` is for.
+                let Ok(contents) = dir.read(file_name(*date, &agent), LARGEST_DAY) else { continue };
+                let text = String::from_utf8_lossy(&contents.bytes);
+                records.extend(text.lines().rev().take(count).filter_map(|l| AuditRecord::parse(l).ok()));
+            }
+        }
+        records.sort_by_key(|record| (record.timestamp, record.seq));
+        records.drain(..records.len().saturating_sub(count));
+        Ok(records)
+    }
+}
+
+#[derive(Default)]
+struct End {
+    head: ChainHead,
+    note: Option<String>,
+}
+
+fn damage(note: Option<String>, lines: usize) -> Option<String> {
+    if lines == 0 {
+        return note;
+    }
+    let damaged = format!("{lines} damaged lines at the end were passed over");
+    Some(note.map_or(damaged.clone(), |note| format!("{note}; {damaged}")))
+}
+
+fn open(dir: &Dir, name: &str, flags: OFlags) -> Result<File, FileError> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    rustix::fs::openat(dir.fd(), name, flags, Mode::from_raw_mode(0o644))
+        .map(File::from)
+        .map_err(|e| FileError::new("open", dir.path().join(name), e))
+}
+
+fn seal(
+    event: AuditEvent,
+    agent: &AgentId,
+    now: DateTime<Utc>,
+    head: &ChainHead,
+) -> Result<AuditRecord, LogError> {
+    let action = event.action_type.clone();
+    AuditRecord::seal(event, agent.clone(), now, head).map_err(|reason| LogError::Event { action, reason })
+}
+
+fn line(record: &AuditRecord) -> Result<String, LogError> {
+    record.to_line().map_err(|reason| LogError::Event { action: record.action_type.clone(), reason })
+}
+
+#[cfg(test)]
+mod tests;

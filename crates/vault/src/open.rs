@@ -1,0 +1,228 @@
+//! Opening a vault: its folders, its handles, and the tidying up after dead processes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::durable::{self, Dir, FileError};
+use crate::logs::LogCache;
+use crate::{LockError, SetAsideError};
+
+/// The folders that every vault has.
+pub const FOLDERS: [&str; 11] = [
+    "Inbox",
+    "Needs_Action",
+    "In_Progress",
+    "Pending_Approval",
+    "Rejected",
+    "Done",
+    "Errors",
+    "Conflicts",
+    "Logs",
+    "Briefings",
+    "Accounting",
+];
+
+/// Where files are written before they get their names. One place, so that a start need not
+/// search the whole vault for leftovers.
+pub(crate) const STAGING: &str = ".tmp";
+
+/// What a vault's own git leaves alone: temporaries, heartbeats, locks and what editors leave
+/// behind, all of which start with a full stop.
+const IGNORE: &str = "# Temporaries, heartbeats, locks, and what editors leave behind.\n.*\n!.gitignore\n";
+
+/// How much is read of what strangers put into the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest task file, in bytes.
+    pub max_task_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_task_bytes: 1 << 20 }
+    }
+}
+
+/// Why a vault cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or one in it cannot be made or opened.
+    #[error("open the vault: {0}; check that the path is a folder this user may write to")]
+    Folder(#[from] FileError),
+    /// The lock is held.
+    #[error("open the vault: {0}")]
+    Lock(#[from] LockError),
+    /// A person's words from before a crash could not be kept.
+    #[error("tidy up the vault after a crash: {0}")]
+    Rescue(#[from] SetAsideError),
+}
+
+/// A vault. Cheap to clone; all clones share their handles.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: Dir,
+    staging: Dir,
+    limits: Limits,
+    folders: Mutex<HashMap<String, Arc<Dir>>>,
+    logs: LogCache,
+}
+
+impl Vault {
+    /// Opens the vault at `root`, makes the folders that are missing, and removes what dead
+    /// processes left half-done; swapped-out words of a person among it go to `Conflicts/`.
+    pub fn open(root: impl AsRef<Path>, limits: Limits) -> Result<Self, OpenError> {
+        let path = root.as_ref();
+        std::fs::create_dir_all(path).map_err(|e| {
+            let cause = rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO);
+            FileError::new("create folder", path, cause)
+        })?;
+        let root = Dir::open(path)?;
+        for folder in FOLDERS {
+            root.below(folder, true)?;
+        }
+        let staging = root.below(STAGING, true)?;
+        let inner =
+            Inner { root, staging, limits, folders: Mutex::new(HashMap::new()), logs: LogCache::default() };
+        let vault = Self { inner: Arc::new(inner) };
+        match vault.root_dir().write_new(".gitignore", IGNORE.as_bytes()) {
+            Ok(()) | Err(durable::DurableError::Exists(_)) => {}
+            Err(durable::DurableError::Gone(path)) => {
+                return Err(FileError::new("create", path, rustix::io::Errno::NOENT).into());
+            }
+            Err(durable::DurableError::File(e)) => return Err(e.into()),
+        }
+        vault.rescue()?;
+        Ok(vault)
+    }
+
+    fn rescue(&self) -> Result<(), OpenError> {
+        for dir in [self.staging(), self.root_dir()] {
+            for stray in durable::sweep(dir)? {
+                let kept = self.keep_conflict(&stray.name, &stray.bytes)?;
+                tracing::warn!(
+                    file = stray.name,
+                    kept,
+                    "a crash interrupted a write; the words it replaced are kept"
+                );
+                dir.remove(&stray.temporary)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The vault's path.
+    pub fn root(&self) -> &Path {
+        self.inner.root.path()
+    }
+
+    /// Where `relative` (with `/`) is on this machine, for showing to people.
+    pub fn path_of(&self, relative: &str) -> PathBuf {
+        self.root().join(relative)
+    }
+
+    /// What it reads at most.
+    pub fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
+    /// A handle on the folder `relative` (with `/`), opened name by name without following a
+    /// link; kept for the next call, and opened anew when the path leads elsewhere by now.
+    pub fn dir(&self, relative: &str) -> Result<Arc<Dir>, FileError> {
+        self.dir_with(relative, false)
+    }
+
+    /// Like [`Vault::dir`], making what is missing.
+    pub fn dir_created(&self, relative: &str) -> Result<Arc<Dir>, FileError> {
+        self.dir_with(relative, true)
+    }
+
+    fn dir_with(&self, relative: &str, create: bool) -> Result<Arc<Dir>, FileError> {
+        let known = self.inner.folders.lock().unwrap_or_else(PoisonError::into_inner).get(relative).cloned();
+        if let Some(dir) = known.filter(|dir| dir.is_at(&self.inner.root, relative)) {
+            return Ok(dir);
+        }
+        let dir = Arc::new(self.inner.root.below(relative, create)?);
+        let mut folders = self.inner.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        // Months of Done and agents of old do not keep their handles for ever.
+        if folders.len() >= 64 {
+            folders.clear();
+        }
+        folders.insert(relative.to_owned(), Arc::clone(&dir));
+        Ok(dir)
+    }
+
+    pub(crate) fn root_dir(&self) -> &Dir {
+        &self.inner.root
+    }
+
+    pub(crate) fn staging(&self) -> &Dir {
+        &self.inner.staging
+    }
+
+    pub(crate) fn log_cache(&self) -> &LogCache {
+        &self.inner.logs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_makes_what_is_missing_and_keeps_what_is_there() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let root = temp.path().join("new/vault");
+        let vault = Vault::open(&root, Limits::default()).expect("open");
+        std::fs::write(root.join("Needs_Action/EMAIL_1.md"), "x").expect("write");
+        drop(vault);
+        Vault::open(&root, Limits::default()).expect("open again");
+        assert!(FOLDERS.iter().all(|folder| root.join(folder).is_dir()));
+        assert!(root.join("Needs_Action/EMAIL_1.md").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_a_symlink_is_refused() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let elsewhere = temp.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).expect("folder");
+        let root = temp.path().join("vault");
+        std::fs::create_dir(&root).expect("folder");
+        std::os::unix::fs::symlink(&elsewhere, root.join("Done")).expect("link");
+        let error = Vault::open(&root, Limits::default()).expect_err("a link").to_string();
+        assert!(error.contains("Done"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_is_found_again() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let vault = Vault::open(temp.path(), Limits::default()).expect("open");
+        vault.dir_created("In_Progress/a").expect("dir");
+        std::fs::remove_dir(temp.path().join("In_Progress/a")).expect("remove");
+        assert!(vault.dir("In_Progress/a").expect_err("gone").is_missing());
+        let dir = vault.dir_created("In_Progress/a").expect("dir");
+        dir.write_new("x", b"x").expect("write");
+        assert!(temp.path().join("In_Progress/a/x").exists());
+    }
+
+    #[test]
+    fn words_that_a_crash_left_under_a_temporary_name_go_to_conflicts() {
+        let temp = tempfile::tempdir().expect("a folder");
+        drop(Vault::open(temp.path(), Limits::default()).expect("open"));
+        // A pid that cannot be alive: above the kernel's limit of 2^22.
+        let name = ".swap-2000000000-x-0-0000000000000000-1111111111111111-APPROVE_EMAIL_1.md";
+        std::fs::write(temp.path().join(STAGING).join(name), "a person's words").expect("write");
+        Vault::open(temp.path(), Limits::default()).expect("open again");
+        assert!(!temp.path().join(STAGING).join(name).exists());
+        let kept: Vec<_> = std::fs::read_dir(temp.path().join("Conflicts"))
+            .expect("conflicts")
+            .map(|e| std::fs::read_to_string(e.expect("entry").path()).expect("text"))
+            .collect();
+        assert_eq!(kept, ["a person's words"]);
+    }
+}
