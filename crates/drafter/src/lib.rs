@@ -1,1 +1,25 @@
-//! Task, handbook and context made into a plan and a proposed action.
+//! Task, handbook and context made into a plan and a proposed action, or into "no answer needed",
+//! or into a question for the owner. It knows nothing of executing: what comes out is a value of
+//! the closed type [`task::Action`], and the owner signs it or does not.
+
+mod draft;
+
+pub use draft::{BuildError, Draft, DraftError, Drafter, Request};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use task::Clock;
+
+/// Builds the drafter that the configuration asks for. `api_key` is the model's, if it has one;
+/// `budget_file` is where its cost of the day is kept.
+pub fn build(
+    config: &config::Drafter,
+    api_key: Option<SecretString>,
+    budget_file: PathBuf,
+    clock: Arc<dyn Clock>,
+) -> Result<Box<dyn Drafter>, BuildError> {
+    let _ = (config, api_key, budget_file, clock);
+    Err(BuildError::Model("not yet".into()))
+}
