@@ -71,7 +71,7 @@ mod tests {
         vault.remove_claim(&agent, &id).expect("remove");
         vault.write_claim(&agent, &id, b"{}").expect("write");
         vault.write_claim(&agent, &id, b"{1}").expect("write");
-        assert_eq!(vault.claim_files(&agent).expect("list"), [id.clone()]);
+        assert_eq!(vault.claim_files(&agent).expect("list"), std::slice::from_ref(&id));
         assert_eq!(vault.read_claim(&agent, &id).expect("read").as_deref(), Some(&b"{1}"[..]));
         vault.remove_claim(&agent, &id).expect("remove");
         assert_eq!(vault.read_claim(&agent, &id).expect("read"), None);

@@ -15,12 +15,15 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use task::Digest;
+
+mod temporaries;
+
+use temporaries::temporary_name;
+pub(crate) use temporaries::{swap_name, sweep};
 
 /// A file operation that failed: one whole message, with what was tried, on what, and why.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -192,10 +195,10 @@ impl Dir {
     }
 
     /// When a name was last added or removed: seconds and nanoseconds.
-    pub(crate) fn changed(&self) -> Result<(i64, u64), FileError> {
+    pub(crate) fn changed(&self) -> Result<(i64, i128), FileError> {
         let stat = rustix::fs::fstat(&self.fd).map_err(|e| FileError::new("examine", &self.path, e))?;
-        #[expect(clippy::unnecessary_cast, reason = "the type differs between platforms")]
-        Ok((stat.st_mtime, stat.st_mtime_nsec as u64))
+        #[cfg_attr(target_os = "linux", expect(clippy::useless_conversion, reason = "other types elsewhere"))]
+        Ok((stat.st_mtime.into(), stat.st_mtime_nsec.into()))
     }
 
     /// The names in it, unsorted, without `.` and `..`.
@@ -318,21 +321,41 @@ impl Dir {
         target: &Dir,
         new: &str,
     ) -> Result<(), DurableError> {
-        let name = name.as_ref();
-        rustix::fs::renameat_with(&self.fd, name, &target.fd, new, RenameFlags::NOREPLACE).map_err(|e| {
-            match e {
-                Errno::NOENT => DurableError::Gone(self.path.join(name)),
-                Errno::EXIST => DurableError::Exists(target.path.join(new)),
-                e => FileError::new("move (needs renameat2 with RENAME_NOREPLACE)", self.path.join(name), e)
-                    .into(),
-            }
-        })?;
+        self.rename_undurably(name.as_ref(), target, new)?;
         target.sync()?;
         if !self.same_as(target) {
             self.sync()?;
         }
         Ok(())
     }
+
+    /// The rename alone; both folders have yet to be fsynced.
+    pub(crate) fn rename_undurably(
+        &self,
+        name: impl AsRef<OsStr>,
+        target: &Dir,
+        new: &str,
+    ) -> Result<(), DurableError> {
+        let name = name.as_ref();
+        rustix::fs::renameat_with(&self.fd, name, &target.fd, new, RenameFlags::NOREPLACE).map_err(
+            |e| match e {
+                Errno::NOENT => DurableError::Gone(self.path.join(name)),
+                Errno::EXIST => DurableError::Exists(target.path.join(new)),
+                e => rename_error("move", self.path.join(name), e).into(),
+            },
+        )
+    }
+}
+
+/// Some network and overlay file systems have no rename with a condition.
+fn rename_error(what: &'static str, path: PathBuf, cause: Errno) -> FileError {
+    let what = match cause {
+        Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => {
+            "rename without overwriting (keep the vault on ext4, xfs, btrfs, tmpfs or APFS)"
+        }
+        _ => what,
+    };
+    FileError::new(what, path, cause)
 }
 
 fn same(a: &Stat, b: &Stat) -> bool {
@@ -354,12 +377,7 @@ impl Staged<'_> {
         rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &target.fd, name, flags).map_err(
             |e| match e {
                 Errno::EXIST => DurableError::Exists(target.path.join(name)),
-                e => FileError::new(
-                    "create (needs renameat2 with RENAME_NOREPLACE)",
-                    target.path.join(name),
-                    e,
-                )
-                .into(),
+                e => rename_error("create", target.path.join(name), e).into(),
             },
         )?;
         self.live = false;
@@ -393,12 +411,7 @@ impl Staged<'_> {
         rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &target.fd, name, flags).map_err(
             |e| match e {
                 Errno::NOENT => DurableError::Gone(target.path.join(name)),
-                e => FileError::new(
-                    "replace (needs renameat2 with RENAME_EXCHANGE)",
-                    target.path.join(name),
-                    e,
-                )
-                .into(),
+                e => rename_error("replace", target.path.join(name), e).into(),
             },
         )?;
         // What is under the temporary name now may be a person's: a failure leaves it there for
@@ -463,88 +476,6 @@ pub(crate) fn sync_fd(fd: &impl AsFd) -> Result<(), Errno> {
 #[cfg(target_vendor = "apple")]
 pub(crate) fn sync_fd(fd: &impl AsFd) -> Result<(), Errno> {
     rustix::fs::fcntl_fullfsync(fd)
-}
-
-// --- names of temporaries ------------------------------------------------------------------
-
-const TEMPORARY: &str = ".tmp-";
-const SWAP: &str = ".swap-";
-
-/// Tells this process from an earlier one that had the same pid, as is usual in containers.
-fn process_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| {
-        // Without randomness two generations of one pid may look alike; that leaves a temporary
-        // lying about and endangers nothing.
-        format!("{:08x}", getrandom::u32().unwrap_or_default())
-    })
-}
-
-fn owner() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{}-{}-{}", std::process::id(), process_token(), COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
-fn temporary_name() -> String {
-    format!("{TEMPORARY}{}", owner())
-}
-
-pub(crate) fn swap_name(old: Digest, new: Digest, name: &str) -> String {
-    let short = |digest: Digest| digest.hex()[..16].to_owned();
-    let name: String = name.chars().take(110).collect();
-    format!("{SWAP}{}-{}-{}-{name}", owner(), short(old), short(new))
-}
-
-/// A person's words that a crash left under a temporary name.
-#[derive(Debug)]
-pub(crate) struct Stray {
-    /// The temporary's own name.
-    pub(crate) temporary: String,
-    /// The file that was being replaced.
-    pub(crate) name: String,
-    /// The bytes that were swapped out.
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// Removes the temporaries that dead processes left in a folder. Bytes that were swapped out
-/// and are neither the version that was replaced nor the one that replaced it are returned, to
-/// be kept elsewhere before [`Dir::remove`].
-pub(crate) fn sweep(dir: &Dir) -> Result<Vec<Stray>, FileError> {
-    let mut strays = Vec::new();
-    for name in dir.names()? {
-        let Some(name) = name.to_str() else { continue };
-        let rest = name.strip_prefix(TEMPORARY).or_else(|| name.strip_prefix(SWAP));
-        let Some((pid, rest)) = rest.and_then(|r| r.split_once('-')) else { continue };
-        let mut parts = rest.splitn(5, '-');
-        let token = parts.next().unwrap_or_default();
-        if is_alive(pid, token) {
-            continue;
-        }
-        if name.starts_with(SWAP) {
-            let (old, new, target) =
-                (parts.nth(1).unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
-            let bytes = dir.read(name, u64::MAX)?.bytes;
-            let hex = Digest::of(&bytes).hex();
-            // Empty: the crash came before the first byte was written.
-            if !bytes.is_empty() && hex.get(..16) != Some(old) && hex.get(..16) != Some(new) {
-                let target = target.unwrap_or("unnamed").to_owned();
-                strays.push(Stray { temporary: name.to_owned(), name: target, bytes });
-                continue;
-            }
-        }
-        dir.remove(name)?;
-    }
-    Ok(strays)
-}
-
-fn is_alive(pid: &str, token: &str) -> bool {
-    let Some(number) = pid.parse().ok().filter(|n: &i32| *n > 0) else { return false };
-    if u32::try_from(number) == Ok(std::process::id()) {
-        return token == process_token();
-    }
-    let Some(pid) = rustix::process::Pid::from_raw(number) else { return false };
-    // EPERM: it lives, as somebody else's.
-    !matches!(rustix::process::test_kill_process(pid), Err(Errno::SRCH))
 }
 
 #[cfg(test)]

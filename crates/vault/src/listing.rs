@@ -143,10 +143,10 @@ impl Vault {
         let dir = self.dir("In_Progress")?;
         let mut agents = Vec::new();
         for name in dir.names()? {
-            if let Some(agent) = name.to_str().and_then(|name| AgentId::new(name).ok()) {
-                if is_folder(&dir, agent.as_str())? {
-                    agents.push(agent);
-                }
+            if let Some(agent) = name.to_str().and_then(|name| AgentId::new(name).ok())
+                && is_folder(&dir, agent.as_str())?
+            {
+                agents.push(agent);
             }
         }
         agents.sort();
@@ -200,10 +200,11 @@ fn numbers(dir: &Dir, digits: usize) -> Result<Vec<u16>, FileError> {
     let mut found = Vec::new();
     for name in dir.names()? {
         let Some(name) = name.to_str().filter(|name| name.len() == digits) else { continue };
-        if let Ok(number) = name.parse() {
-            if name.bytes().all(|b| b.is_ascii_digit()) && is_folder(dir, name)? {
-                found.push(number);
-            }
+        if let Ok(number) = name.parse()
+            && name.bytes().all(|b| b.is_ascii_digit())
+            && is_folder(dir, name)?
+        {
+            found.push(number);
         }
     }
     Ok(found)

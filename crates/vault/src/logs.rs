@@ -65,7 +65,7 @@ pub(crate) struct LogCache {
 #[derive(Debug, Clone)]
 struct Newest {
     date: Option<NaiveDate>,
-    folder_changed: (i64, u64),
+    folder_changed: (i64, i128),
 }
 
 fn file_name(date: NaiveDate, agent: &AgentId) -> String {

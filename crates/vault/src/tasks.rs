@@ -3,6 +3,8 @@
 //! The content is replaced first, durably, under the name that the task has; then one rename
 //! moves it. At every moment there is exactly one live file, and what it says is whole.
 
+use std::sync::Arc;
+
 use task::{Digest, Location, Stage, StageName, Task, TaskError, TaskId};
 
 use crate::durable::{Dir, DurableError, FileError, Kind};
@@ -277,25 +279,59 @@ impl Vault {
     /// Moves a task on, bytes untouched: one rename that overwrites nothing, then both folders
     /// are fsynced. The table of moves ([`Stage::may_become`]) is obeyed.
     pub fn advance(&self, from: &Location, to: Stage) -> Result<Location, MoveError> {
+        let _guard = self.lock_shared()?;
+        let (source, target, moved) = self.rename(from, to)?;
+        target.sync()?;
+        if !source.same_as(&target) {
+            source.sync()?;
+        }
+        Ok(moved)
+    }
+
+    /// Moves many tasks to one stage, each as [`Vault::advance`] does, but with one fsync of each
+    /// folder for all of them: no move is reported as done before that.
+    pub fn advance_all(
+        &self,
+        from: &[Location],
+        to: &Stage,
+    ) -> Result<Vec<Result<Location, MoveError>>, MoveError> {
+        let _guard = self.lock_shared()?;
+        let mut touched: Vec<Arc<Dir>> = Vec::new();
+        let mut results = Vec::with_capacity(from.len());
+        for location in from {
+            results.push(self.rename(location, to.clone()).map(|(source, target, moved)| {
+                for dir in [target, source] {
+                    if !touched.iter().any(|known| known.same_as(&dir)) {
+                        touched.push(dir);
+                    }
+                }
+                moved
+            }));
+        }
+        touched.iter().try_for_each(|dir| dir.sync())?;
+        Ok(results)
+    }
+
+    /// The rename alone, not durable yet; with the two folders that must be fsynced.
+    fn rename(&self, from: &Location, to: Stage) -> Result<(Arc<Dir>, Arc<Dir>, Location), MoveError> {
         if !from.stage.may_become(&to) {
             return Err(MoveError::Forbidden { from: from.clone(), to: to.name() });
         }
-        let target = Location::new(to, from.id.clone());
-        let _guard = self.lock_shared()?;
-        let source_dir = match self.dir(&from.stage.folder()) {
+        let source = match self.dir(&from.stage.folder()) {
             Err(e) if e.is_missing() => return Err(MoveError::Gone(from.clone())),
             other => other?,
         };
         let name = from.file_name();
-        let meta = source_dir.meta(&name)?.ok_or_else(|| MoveError::Gone(from.clone()))?;
+        let meta = source.meta(&name)?.ok_or_else(|| MoveError::Gone(from.clone()))?;
         if let Some(what) = oddity(meta.kind) {
             return Err(MoveError::NotPlain { at: from.clone(), what });
         }
-        let target_dir = self.dir_created(&target.stage.folder())?;
-        match source_dir.rename_noreplace(&name, &target_dir, &target.file_name()) {
-            Ok(()) => Ok(target),
+        let moved = Location::new(to, from.id.clone());
+        let target = self.dir_created(&moved.stage.folder())?;
+        match source.rename_undurably(&name, &target, &moved.file_name()) {
+            Ok(()) => Ok((source, target, moved)),
             Err(DurableError::Gone(_)) => Err(MoveError::Gone(from.clone())),
-            Err(DurableError::Exists(_)) => Err(MoveError::Exists(target)),
+            Err(DurableError::Exists(_)) => Err(MoveError::Exists(moved)),
             Err(DurableError::File(e)) => Err(e.into()),
         }
     }

@@ -1,3 +1,4 @@
+use super::temporaries::process_token;
 use super::*;
 
 fn folder() -> (tempfile::TempDir, Dir) {
@@ -33,7 +34,7 @@ fn only_temporaries_of_dead_processes_are_swept() {
     let dead = dead_pid();
     let kept = [
         // Process 1 lives, and so do we; an older process with our pid does not.
-        format!(".tmp-1-abc-0"),
+        ".tmp-1-abc-0".to_owned(),
         format!(".tmp-{}-{}-7", std::process::id(), process_token()),
         "EMAIL_1.md".to_owned(),
         ".tmpfile".to_owned(),

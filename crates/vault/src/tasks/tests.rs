@@ -86,6 +86,22 @@ fn of_many_claimants_one_wins_and_the_others_find_it_gone() {
 }
 
 #[test]
+fn claims_of_one_cycle_share_their_fsyncs_and_fail_one_by_one() {
+    let (temp, vault) = vault();
+    for n in [1, 2, 4] {
+        let id = format!("EMAIL_{n}");
+        vault.create(&at(&format!("Needs_Action/{id}.md")), &task(&id)).expect("create");
+    }
+    let agent = Stage::InProgress("a".parse().expect("agent"));
+    std::fs::create_dir_all(temp.path().join("In_Progress/a")).expect("folder");
+    std::fs::write(temp.path().join("In_Progress/a/EMAIL_2.md"), "there").expect("write");
+    let from: Vec<Location> = (1..=4).map(|n| at(&format!("Needs_Action/EMAIL_{n}.md"))).collect();
+    let results = vault.advance_all(&from, &agent).expect("claims");
+    assert!(matches!(results.as_slice(), [Ok(_), Err(MoveError::Exists(_)), Err(MoveError::Gone(_)), Ok(_)]));
+    assert_eq!(std::fs::read_to_string(temp.path().join("In_Progress/a/EMAIL_2.md")).expect("read"), "there");
+}
+
+#[test]
 fn a_claim_takes_only_a_plain_file_and_leaves_its_bytes_alone() {
     let (temp, vault) = vault();
     let agent = Stage::InProgress("a".parse().expect("agent"));
@@ -131,7 +147,7 @@ fn what_has_gone_is_a_normal_outcome() {
     let file = vault.create(&at("Needs_Action/EMAIL_1.md"), &task("EMAIL_1")).expect("create");
     std::fs::remove_file(temp.path().join("Needs_Action/EMAIL_1.md")).expect("remove");
     assert!(matches!(vault.read(&file.location), Err(ReadError::Gone(_))));
-    assert!(matches!(vault.replace(&file, &task("EMAIL_1")), Ok(_)), "equal bytes need no write");
+    assert!(vault.replace(&file, &task("EMAIL_1")).is_ok(), "equal bytes need no write");
     let mut other = file.task.clone();
     other.body.push('x');
     assert!(matches!(vault.replace(&file, &other), Err(WriteError::Gone(_))));
