@@ -1,1 +1,31 @@
-//! Display of what is proposed, the owner's key, and the signing of orders.
+//! The owner's decision: what is shown, and the signature that it leads to.
+//!
+//! - [`init`], [`KeyFiles`]: the owner's key, the approvers list and the vault's id.
+//! - [`Signer`]: signs with the key file or an ssh-agent; the private key is in memory only while
+//!   it signs.
+//! - [`review`]: the screen on which the owner decides, rendered here from the decoded action and
+//!   from nothing else.
+//! - [`Desk`]: approve, reject, modify, and what becomes of edits in the Markdown, over the vault.
+//!
+//! Nothing here reads the environment or prints; the binary hands in paths, passphrases and
+//! sockets, and shows what it gets. Nothing here carries an order out.
+
+mod agent;
+mod desk;
+mod editable;
+mod keys;
+mod render;
+mod review;
+mod signer;
+mod suspicion;
+mod visible;
+
+pub use desk::{Desk, DeskError, Kept};
+pub use editable::{EditError, from_editable, to_editable};
+pub use keys::{InitError, Initialised, KeyFiles, NewKey, init, read_vault_id};
+pub use review::{BodyEdit, Review, ReviewError, Setting, body_edit, review};
+pub use signer::{SignError, Signer};
+pub use visible::visible;
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,11 @@ impl Approvers {
         if keys.is_empty() { Err(LineError::Empty) } else { Ok(Self(keys)) }
     }
 
+    /// Whether any line has the key with this fingerprint (`SHA256:…`), whatever its limits.
+    pub fn lists(&self, fingerprint: &str) -> bool {
+        self.0.iter().any(|approver| approver.key.fingerprint(HashAlg::Sha256).to_string() == fingerprint)
+    }
+
     /// The principals of the line that allows `key` to sign for `namespace` at `now`.
     pub(crate) fn admit(&self, key: &KeyData, namespace: &str, now: DateTime<Utc>) -> Result<&str, Refusal> {
         let fingerprint = || key.fingerprint(HashAlg::Sha256).to_string();

@@ -1,0 +1,323 @@
+//! The screen on which the owner decides.
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use task::{Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, Task, action_digest};
+
+use crate::render::Screen;
+use crate::suspicion;
+use crate::visible::visible;
+
+/// What an approval now would say beside the action.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// This vault's id.
+    pub vault: &'a str,
+    /// Who would carry it out.
+    pub executor: &'a AgentId,
+    /// Live or rehearsal.
+    pub mode: Mode,
+    /// How long orders are good for.
+    pub limits: &'a config::Approval,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+impl Setting<'_> {
+    /// When an order for `server` that is signed now expires.
+    pub fn expires(&self, server: Server) -> DateTime<Utc> {
+        let minutes = match server {
+            Server::Payment => self.limits.payment_minutes,
+            Server::Email | Server::Odoo | Server::Social | Server::Whatsapp => self.limits.other_minutes,
+        };
+        // A limit beyond what a calendar holds is none; ten years is far beyond any sensible one.
+        let most = TimeDelta::days(3650);
+        let lifetime = i64::try_from(minutes).ok().and_then(TimeDelta::try_minutes).unwrap_or(most).min(most);
+        self.now.trunc_subsecs(0) + lifetime
+    }
+}
+
+/// A person's edit of the Draft in the Markdown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodyEdit {
+    /// The words there.
+    pub in_body: String,
+    /// The words that would be signed.
+    pub in_action: String,
+}
+
+/// What the owner is shown.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Review {
+    /// What exactly would be approved; `None` when nothing is proposed.
+    pub digest: Option<Digest>,
+    /// The whole of it, for a terminal or a pager; every character can be seen.
+    pub screen: String,
+    /// What the screen warns of, also by itself.
+    pub warnings: Vec<String>,
+    /// A few lines for the moment of confirming: always receiver, amount and payee.
+    pub confirm: String,
+    /// Set when the Markdown says other words than the action; then nothing can be approved yet.
+    pub edited: Option<BodyEdit>,
+}
+
+/// Why a task cannot be shown for approval.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// Its action has no digest.
+    #[error("action of {id} has no digest")]
+    Digest {
+        /// Which task.
+        id: String,
+        /// Why.
+        #[source]
+        source: OrderError,
+    },
+}
+
+/// A person's edit of the Draft, if the Markdown no longer says what the action says.
+pub fn body_edit(task: &Task) -> Option<BodyEdit> {
+    let in_action = task.front.action.as_ref()?.call.text()?;
+    let in_body = Body::parse(&task.body).draft?;
+    // A Markdown file keeps neither the kind of line ends nor how many there are at the end.
+    let plain = |text: &str| text.replace("\r\n", "\n").trim_end_matches('\n').to_owned();
+    (plain(&in_body) != plain(in_action)).then(|| BodyEdit { in_body, in_action: in_action.to_owned() })
+}
+
+/// Renders a task for the owner's decision.
+pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError> {
+    let front = &task.front;
+    let digest = match &front.action {
+        None => None,
+        Some(action) => Some(
+            action_digest(setting.vault, &front.id, action)
+                .map_err(|source| ReviewError::Digest { id: front.id.to_string(), source })?,
+        ),
+    };
+    let edited = body_edit(task);
+    let mut warnings = suspicion::of_sender(front);
+    if let Some(action) = &front.action {
+        warnings.extend(suspicion::of_action(action));
+    }
+    if edited.is_some() {
+        warnings.push(
+            "the Draft in the Markdown was edited; take the edit over or drop it before approving".into(),
+        );
+    }
+
+    let mut screen = Screen::default();
+    screen.heading(&format!("{} ({})", front.id, visible(&front.kind)));
+    for warning in &warnings {
+        screen.own("WARNING", warning);
+    }
+    match &front.action {
+        Some(action) => proposal(&mut screen, action),
+        None => {
+            screen.heading("Nothing is proposed");
+            screen.field("question", front.question.as_deref().unwrap_or("(none)"));
+        }
+    }
+    if let Some(edit) = &edited {
+        screen.heading("Words in the Markdown, which differ");
+        screen.block(&edit.in_body);
+    }
+    event(&mut screen, front);
+    let body = Body::parse(&task.body);
+    if !body.plan.is_empty() {
+        screen.heading("Plan");
+        screen.block(&body.plan.join("\n"));
+    }
+    if let Some(original) = &body.original {
+        screen.heading("Original message");
+        screen.block(original);
+    }
+    if let Some(notes) = &body.notes {
+        screen.heading("Notes");
+        screen.block(notes);
+    }
+    provenance(&mut screen, front);
+    let mut confirm = String::new();
+    if let (Some(action), Some(digest)) = (&front.action, digest) {
+        let expires = setting.expires(action.call.server());
+        screen.heading("If approved now");
+        screen.field("order", &format!("{} run by {}, good until {expires}", setting.mode, setting.executor));
+        screen.field("vault", setting.vault);
+        screen.field("digest", &digest.to_string());
+        confirm = confirmation(action, setting, expires, &warnings, digest);
+    }
+    Ok(Review { digest, screen: screen.finish(), warnings, confirm, edited })
+}
+
+fn proposal(screen: &mut Screen, action: &Action) {
+    let (server, tool) = (action.call.server(), action.call.tool());
+    screen.heading(&format!("Proposed: {}", headline(action)));
+    screen.field("tool", &format!("{tool} of the {server} server ({})", policy::class(server, tool)));
+    screen.field("account", &action.account);
+    match action.call.arguments() {
+        Ok(arguments) => screen.value("", &arguments),
+        // Argument types hold strings, integers and lists of them; should one not become JSON, it
+        // has no digest either and cannot be approved.
+        Err(error) => screen.field("arguments", &format!("cannot be shown: {error}")),
+    }
+}
+
+fn event(screen: &mut Screen, front: &FrontMatter) {
+    let came =
+        [&front.from, &front.reply_to, &front.subject, &front.source].iter().any(|field| field.is_some());
+    if !came && front.attachments.is_empty() {
+        return;
+    }
+    screen.heading("What it answers");
+    let fields = [
+        ("source", &front.source),
+        ("from", &front.from),
+        ("reply-to", &front.reply_to),
+        ("subject", &front.subject),
+        ("message id", &front.message_id),
+    ];
+    for (label, value) in fields {
+        if let Some(value) = value {
+            screen.field(label, value);
+        }
+    }
+    for to in &front.to {
+        screen.field("to", to);
+    }
+    if let Some(received) = front.received {
+        screen.field("received", &received.to_string());
+    }
+    if let Some(checks) = &front.authentication {
+        let say =
+            |name: &str, result: &Option<String>| format!("{name}={}", result.as_deref().unwrap_or("none"));
+        let results = [say("spf", &checks.spf), say("dkim", &checks.dkim), say("dmarc", &checks.dmarc)];
+        screen.field("checks", &results.join(" "));
+    } else if front.from.is_some() {
+        screen.field("checks", "the receiving server recorded no SPF, DKIM or DMARC result");
+    }
+    for note in &front.attachments {
+        let text = format!("{} ({}, {} bytes, {})", note.name, note.media_type, note.size, note.sha256);
+        screen.field("attachment", &text);
+    }
+}
+
+fn provenance(screen: &mut Screen, front: &FrontMatter) {
+    screen.heading("Where it comes from");
+    screen.field("created", &front.created.to_string());
+    if let Some(agent) = &front.drafted_by {
+        let at = front.drafted_at.map(|at| format!(" at {at}")).unwrap_or_default();
+        screen.field("drafted by", &format!("{agent}{at}"));
+    }
+    if let Some(drafter) = &front.drafter {
+        screen.field("drafter", drafter);
+    }
+    if let Some(reason) = &front.reason {
+        screen.field("returned", reason);
+    }
+    if let Some(question) = front.question.as_ref().filter(|_| front.action.is_some()) {
+        screen.field("question", question);
+    }
+}
+
+fn confirmation(
+    action: &Action,
+    setting: &Setting<'_>,
+    expires: DateTime<Utc>,
+    warnings: &[String],
+    digest: Digest,
+) -> String {
+    let mut out = format!("{} order: {}\n", setting.mode, headline(action));
+    if !warnings.is_empty() {
+        out.push_str(&format!("{} warning(s):\n", warnings.len()));
+        for warning in warnings {
+            out.push_str(&format!("  {warning}\n"));
+        }
+    }
+    out.push_str(&format!("good until {expires}, digest {digest}\n"));
+    out
+}
+
+/// The action in one line: what, from whom, to whom, how much.
+fn headline(action: &Action) -> String {
+    let account = visible(&action.account);
+    let list = |items: &[String]| items.iter().map(|item| visible(item)).collect::<Vec<_>>().join(", ");
+    match &action.call {
+        Call::SendEmail(mail) | Call::DraftEmail(mail) => {
+            let verb = if matches!(action.call, Call::SendEmail(_)) { "send" } else { "keep as a draft" };
+            let mut text = format!("{verb} a mail from {account} to {}", list(&mail.to));
+            for (label, copies) in [("cc", &mail.cc), ("bcc", &mail.bcc)] {
+                if !copies.is_empty() {
+                    text.push_str(&format!(", {label} {}", list(copies)));
+                }
+            }
+            if !mail.attachments.is_empty() {
+                text.push_str(&format!(", {} attachment(s)", mail.attachments.len()));
+            }
+            format!("{text}: {}", visible(&mail.subject))
+        }
+        Call::CreateInvoiceDraft(invoice) => {
+            // Fifteen digits times fifteen overflow no Decimal that `checked_mul` lets through.
+            let total = invoice.lines.iter().try_fold(rust_decimal::Decimal::ZERO, |sum, line| {
+                sum.checked_add(line.quantity.decimal().checked_mul(line.unit_price.decimal())?)
+            });
+            let total =
+                total.map_or_else(|| "a sum beyond reckoning".into(), |sum| sum.normalize().to_string());
+            format!(
+                "create an invoice draft for {}: {total} {} before tax, {} line(s), books {account}",
+                visible(&invoice.partner),
+                invoice.currency,
+                invoice.lines.len()
+            )
+        }
+        Call::PostInvoice(posting) => format!(
+            "post invoice {} of {}: {} {}, books {account}",
+            posting.invoice_id,
+            visible(&posting.partner),
+            posting.total,
+            posting.currency
+        ),
+        Call::DraftSocialPost(draft) => {
+            format!(
+                "keep a {:?} post as a draft for {account}: {} characters",
+                draft.platform,
+                draft.text.chars().count()
+            )
+        }
+        Call::PostFacebook(post)
+        | Call::PostInstagram(post)
+        | Call::PostTwitter(post)
+        | Call::PostLinkedin(post) => {
+            let place = match &action.call {
+                Call::PostFacebook(_) => "Facebook",
+                Call::PostInstagram(_) => "Instagram",
+                Call::PostTwitter(_) => "X",
+                _ => "LinkedIn",
+            };
+            let answer = post.reply_to.as_deref().map(|id| format!(" in answer to {}", visible(id)));
+            format!(
+                "post on {place} as {account}{}: {} characters, {} file(s)",
+                answer.unwrap_or_default(),
+                post.text.chars().count(),
+                post.media.len()
+            )
+        }
+        Call::SendWhatsapp(message) => format!(
+            "send a WhatsApp message from {account} to {}: {} characters",
+            visible(&message.to),
+            message.text.chars().count()
+        ),
+        Call::InitiatePayment(payment) => format!(
+            "pay {} {} to {}, IBAN {}, from {account}, reference {}",
+            payment.amount,
+            payment.currency,
+            visible(&payment.payee),
+            grouped(&payment.iban),
+            visible(&payment.reference)
+        ),
+    }
+}
+
+/// An IBAN in fours, as it stands on paper.
+fn grouped(iban: &str) -> String {
+    let characters: Vec<char> = iban.chars().collect();
+    let groups: Vec<String> = characters.chunks(4).map(|group| group.iter().collect()).collect();
+    visible(&groups.join(" "))
+}
