@@ -16,14 +16,14 @@ const cwd = path.resolve(process.env.AIE_HOME || checkout);
 const known = ["AI_EMPLOYEE_CONFIG", "AI_EMPLOYEE_DATA"];
 const places = Object.fromEntries(known.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 
-function app(name, env = {}) {
+function app(name) {
   return {
     name,
     script: path.join(bin, name),
     interpreter: "none",
     exec_mode: "fork",
     cwd,
-    env: { ...places, ...env },
+    env: places,
     autorestart: true,
     // Status 2 is a wrong configuration: starting again would not help.
     stop_exit_codes: [2],
@@ -33,14 +33,9 @@ function app(name, env = {}) {
     kill_timeout: 6000,
     max_memory_restart: "512M",
     merge_logs: true,
-    time: false,
   };
 }
 
 module.exports = {
-  apps: [
-    app("cloud-agent", { AGENT_ROLE: "cloud" }),
-    app("local-agent"),
-    app("sync-watcher"),
-  ],
+  apps: ["cloud-agent", "local-agent", "sync-watcher"].map(app),
 };
