@@ -1,0 +1,356 @@
+//! Taking, resuming, releasing and completing.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use task::{AgentId, Clock, Location, Stage, TaskId, TaskKind};
+use vault::{FileError, Folder, LockError, MoveError, Vault, WriteError};
+
+use crate::{ClaimRecord, NonceError, PublishError, Publisher, Verdict};
+
+/// A claim that stands on this machine only.
+#[derive(Debug)]
+pub struct Reserved(());
+
+/// A claim that counts: the remote has it, or no other machine may take the task.
+#[derive(Debug)]
+pub struct Published(());
+
+/// A task taken up by this agent. It cannot be copied: whoever has it does the work.
+#[derive(Debug)]
+#[must_use = "a claim that is dropped stays in In_Progress until the next start"]
+pub struct Claim<State> {
+    location: Location,
+    record: Option<ClaimRecord>,
+    state: PhantomData<State>,
+}
+
+/// A claim on which work may begin.
+pub type Owned = Claim<Published>;
+
+impl<State> Claim<State> {
+    /// Where the task is now: in `In_Progress/<me>/`.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Which task.
+    pub fn id(&self) -> &TaskId {
+        &self.location.id
+    }
+}
+
+impl Claim<Reserved> {
+    fn counts(self) -> Owned {
+        Claim { location: self.location, record: self.record, state: PhantomData }
+    }
+}
+
+/// What [`Claims`] works with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who claims.
+    pub agent: AgentId,
+    /// The one agent that takes signed orders, WhatsApp and payment tasks.
+    pub executor: AgentId,
+    /// Where it is written down how long each foreign claim has been seen unchanged.
+    pub state_file: PathBuf,
+    /// After how long it is taken back.
+    pub stale_after: Duration,
+}
+
+/// Why one task was not taken up. The others were not affected.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// The move.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// The claim file.
+    #[error("write the claim file: {0}")]
+    Write(#[from] WriteError),
+    /// The claim file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The nonce.
+    #[error(transparent)]
+    Nonce(#[from] NonceError),
+    /// The runtime is going down.
+    #[error("cut off by shutdown")]
+    Shutdown,
+}
+
+/// What [`Claims::take`] came to.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Work may begin on these.
+    pub owned: Vec<Owned>,
+    /// Another agent or process has these.
+    pub lost: Vec<TaskId>,
+    /// These could not be moved or written.
+    pub failed: Vec<(TaskId, ClaimError)>,
+    /// Why none of the claims that need the remote counts; they were put back, or wait for the
+    /// next [`Claims::take`] when the outcome is unknown.
+    pub unpublished: Option<PublishError>,
+}
+
+/// This agent's claims.
+pub struct Claims {
+    pub(crate) vault: Vault,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    publisher: Option<Arc<dyn Publisher>>,
+    /// Claims of which nobody knows whether the remote has them.
+    unknown: Mutex<Vec<Claim<Reserved>>>,
+}
+
+impl Claims {
+    /// Claims on one machine alone: a local claim counts.
+    pub fn new(vault: Vault, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self { vault, settings, clock, publisher: None, unknown: Mutex::default() }
+    }
+
+    /// With another machine: a shared task counts when `publisher` says so.
+    #[must_use]
+    pub fn published_by(mut self, publisher: Arc<dyn Publisher>) -> Self {
+        self.publisher = Some(publisher);
+        self
+    }
+
+    /// Whether this agent may claim `location` at all: orders and the one-claimant kinds are the
+    /// executor's; tasks of other stages are nobody's to claim.
+    pub fn may_take(&self, location: &Location) -> bool {
+        let executor = self.settings.agent == self.settings.executor;
+        match location.stage {
+            Stage::Approved => executor,
+            Stage::NeedsAction => executor || !router::one_claimant(TaskKind::of(&location.id)),
+            _ => false,
+        }
+    }
+
+    /// Takes up what it can of `candidates`, with one push for all that need one. Losing is a
+    /// normal outcome; what this agent may not take is passed over.
+    pub async fn take(&self, candidates: Vec<Location>) -> Taken {
+        let mut taken = Taken::default();
+        let mut reserved = self.take_unknown();
+        let wanted: Vec<Location> = candidates.into_iter().filter(|c| self.may_take(c)).collect();
+        let (vault, agent, shared) =
+            (self.vault.clone(), self.settings.agent.clone(), self.publisher.is_some());
+        let moved = tokio::task::spawn_blocking(move || {
+            wanted.into_iter().map(|from| (from.id.clone(), reserve(&vault, &agent, &from, shared))).collect()
+        })
+        .await;
+        let moved: Vec<(TaskId, Result<Claim<Reserved>, ClaimError>)> = match moved {
+            Ok(moved) => moved,
+            Err(_) => {
+                self.keep_unknown(reserved);
+                return taken;
+            }
+        };
+        for (id, outcome) in moved {
+            match outcome {
+                Ok(claim) if claim.record.is_none() => taken.owned.push(claim.counts()),
+                Ok(claim) => reserved.push(claim),
+                Err(ClaimError::Move(MoveError::Gone(_) | MoveError::Exists(_))) => taken.lost.push(id),
+                Err(error) => taken.failed.push((id, error)),
+            }
+        }
+        self.publish(reserved, &mut taken).await;
+        taken
+    }
+
+    /// At start, before anything new: what this agent had in work when it ended. Each is owned
+    /// again, to be continued or released; the ones that need the remote only if it agrees.
+    /// Orders in execution are not among them: their journal decides.
+    pub async fn resume_own(&self) -> Result<Taken, ClaimError> {
+        let mut taken = Taken::default();
+        let (vault, agent, shared) =
+            (self.vault.clone(), self.settings.agent.clone(), self.publisher.is_some());
+        let known = tokio::task::spawn_blocking(move || own(&vault, &agent, shared))
+            .await
+            .map_err(|_| ClaimError::Shutdown)??;
+        let mut reserved = self.take_unknown();
+        for claim in known {
+            if claim.record.is_none() {
+                taken.owned.push(claim.counts());
+            } else if reserved.iter().all(|other| other.id() != claim.id()) {
+                reserved.push(claim);
+            }
+        }
+        self.publish(reserved, &mut taken).await;
+        Ok(taken)
+    }
+
+    /// Puts a task back for anybody to take, untouched since it was claimed or rewritten by its
+    /// owner.
+    pub async fn release(&self, claim: Owned) -> Result<Location, ClaimError> {
+        let vault = self.vault.clone();
+        let agent = self.settings.agent.clone();
+        tokio::task::spawn_blocking(move || put_back(&vault, &agent, &claim.location))
+            .await
+            .map_err(|_| ClaimError::Shutdown)?
+    }
+
+    /// Ends a claim whose task has moved on.
+    pub async fn complete(&self, claim: Owned) -> Result<(), ClaimError> {
+        if claim.record.is_none() {
+            return Ok(());
+        }
+        let vault = self.vault.clone();
+        let agent = self.settings.agent.clone();
+        tokio::task::spawn_blocking(move || Ok(vault.remove_claim(&agent, &claim.location.id)?))
+            .await
+            .map_err(|_| ClaimError::Shutdown)?
+    }
+
+    async fn publish(&self, reserved: Vec<Claim<Reserved>>, taken: &mut Taken) {
+        let Some(publisher) = self.publisher.as_ref().filter(|_| !reserved.is_empty()) else {
+            taken.owned.extend(reserved.into_iter().map(Claim::counts));
+            return;
+        };
+        let records: Vec<ClaimRecord> = reserved.iter().filter_map(|c| c.record.clone()).collect();
+        let verdicts = match publisher.publish(&records).await {
+            Ok(verdicts) => verdicts,
+            Err(error @ PublishError::Unknown(_)) => {
+                taken.unpublished = Some(error);
+                self.keep_unknown(reserved);
+                return;
+            }
+            Err(error) => {
+                taken.unpublished = Some(error);
+                self.put_back_all(reserved, &mut taken.failed).await;
+                return;
+            }
+        };
+        let mut lost = Vec::new();
+        for (claim, verdict) in reserved.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Owned => taken.owned.push(claim.counts()),
+                Verdict::Lost => {
+                    taken.lost.push(claim.id().clone());
+                    lost.push(claim);
+                }
+            }
+        }
+        self.put_back_all(lost, &mut taken.failed).await;
+    }
+
+    /// Puts back what is still here by our own nonce.
+    async fn put_back_all(&self, claims: Vec<Claim<Reserved>>, failed: &mut Vec<(TaskId, ClaimError)>) {
+        if claims.is_empty() {
+            return;
+        }
+        let (vault, agent) = (self.vault.clone(), self.settings.agent.clone());
+        let results = tokio::task::spawn_blocking(move || {
+            claims.into_iter().filter_map(|claim| withdraw(&vault, &agent, claim).err()).collect::<Vec<_>>()
+        });
+        // Cut off by shutdown: they are in In_Progress/<me> and the next start resumes them.
+        failed.extend(results.await.unwrap_or_default());
+    }
+
+    fn take_unknown(&self) -> Vec<Claim<Reserved>> {
+        std::mem::take(&mut self.unknown.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep_unknown(&self, claims: Vec<Claim<Reserved>>) {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
+    }
+}
+
+/// Whether a task needs the remote's word.
+pub(crate) fn is_shared(location: &Location) -> bool {
+    let order = matches!(location.stage, Stage::Approved | Stage::Executing(_));
+    !order && !router::one_claimant(TaskKind::of(&location.id))
+}
+
+fn reserve(
+    vault: &Vault,
+    agent: &AgentId,
+    from: &Location,
+    published: bool,
+) -> Result<Claim<Reserved>, ClaimError> {
+    let to = match from.stage {
+        Stage::Approved => Stage::Executing(agent.clone()),
+        _ => Stage::InProgress(agent.clone()),
+    };
+    let record = match published && is_shared(from) {
+        true => Some(ClaimRecord::fresh(agent.clone(), from.id.clone())?),
+        false => None,
+    };
+    // No snapshot comes between the move and the claim file.
+    let _guard = vault.lock_shared()?;
+    let location = vault.advance(from, to)?;
+    if let Some(record) = &record {
+        let written = vault.write_claim(agent, &record.id, &record.to_bytes());
+        if let Err(error) = written {
+            vault.advance(&location, Stage::NeedsAction)?;
+            return Err(error.into());
+        }
+    }
+    Ok(Claim { location, record, state: PhantomData })
+}
+
+/// What is in `In_Progress/<me>/`; claim files without a task are removed.
+fn own(vault: &Vault, agent: &AgentId, published: bool) -> Result<Vec<Claim<Reserved>>, ClaimError> {
+    let _guard = vault.lock_shared()?;
+    let tasks = vault.list(&Folder::InProgress(agent.clone()))?.tasks;
+    let mut claims = Vec::new();
+    for entry in tasks {
+        let location = entry.location;
+        if !matches!(location.stage, Stage::InProgress(_)) {
+            continue;
+        }
+        let mut record = None;
+        if published && is_shared(&location) {
+            let known = vault.read_claim(agent, &location.id)?.and_then(|b| ClaimRecord::parse(&b).ok());
+            let known = known.filter(|r| r.agent == *agent && r.id == location.id);
+            record = Some(match known {
+                Some(record) => record,
+                None => {
+                    let record = ClaimRecord::fresh(agent.clone(), location.id.clone())?;
+                    vault.write_claim(agent, &record.id, &record.to_bytes())?;
+                    record
+                }
+            });
+        }
+        claims.push(Claim { location, record, state: PhantomData });
+    }
+    for id in vault.claim_files(agent)? {
+        if claims.iter().all(|claim| claim.record.is_none() || *claim.id() != id) {
+            vault.remove_claim(agent, &id)?;
+        }
+    }
+    Ok(claims)
+}
+
+/// Undoes a claim that did not come to count, unless the publisher has done so.
+fn withdraw(vault: &Vault, agent: &AgentId, claim: Claim<Reserved>) -> Result<(), (TaskId, ClaimError)> {
+    let id = claim.id().clone();
+    let attempt = || -> Result<(), ClaimError> {
+        let _guard = vault.lock_shared()?;
+        let standing = vault.read_claim(agent, &id)?.and_then(|bytes| ClaimRecord::parse(&bytes).ok());
+        if standing == claim.record {
+            put_back(vault, agent, &claim.location)?;
+        }
+        Ok(())
+    };
+    match attempt() {
+        // Somebody has moved it on: it is where the tip says, or where a person put it.
+        Ok(()) | Err(ClaimError::Move(MoveError::Gone(_) | MoveError::Exists(_))) => Ok(()),
+        Err(error) => Err((id, error)),
+    }
+}
+
+pub(crate) fn put_back(vault: &Vault, owner: &AgentId, location: &Location) -> Result<Location, ClaimError> {
+    let _guard = vault.lock_shared()?;
+    // The claim file first: alone it would mean nothing, a task without one is only unpublished.
+    vault.remove_claim(owner, &location.id)?;
+    Ok(vault.advance(location, Stage::NeedsAction)?)
+}
+
+#[cfg(test)]
+mod tests;
