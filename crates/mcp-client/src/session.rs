@@ -39,6 +39,8 @@ impl Session {
             .arg(&settings.data)
             .arg("--max-class")
             .arg(settings.max_class.to_string())
+            .env("AGENT_ID", settings.agent.as_str())
+            .env("AGENT_ROLE", settings.role.to_string())
             .envs(settings.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -11,7 +11,7 @@ use rmcp::model::{
 use rmcp::service::{Peer, PeerRequestOptions};
 use rmcp::{RoleClient, ServiceError};
 use serde_json::Value;
-use task::{Order, Role, Server};
+use task::{AgentId, Order, Role, Server};
 use tokio::sync::Mutex;
 
 use crate::outcome::Asked;
@@ -24,7 +24,9 @@ use crate::{Call, CallError, Reply, ToolCaller};
 pub struct Settings {
     /// The folder that holds the server binaries.
     pub directory: PathBuf,
-    /// Who calls.
+    /// Who calls; orders must name it as their executor.
+    pub agent: AgentId,
+    /// As what.
     pub role: Role,
     /// The highest class that the servers register and that is let through.
     pub max_class: Class,
