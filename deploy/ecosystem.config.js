@@ -25,9 +25,10 @@ function app(name) {
     cwd,
     env: places,
     autorestart: true,
-    // Status 2 is a wrong configuration: starting again would not help.
+    // Status 2 is a wrong configuration: starting again would not help. (PM2 7 then shows "waiting restart", but does not.)
     stop_exit_codes: [2],
-    // Status 1 may pass, such as a second instance that PM2 lost sight of: ever slower, but without an end.
+    // Status 1 may pass, such as a second instance that PM2 lost sight of: ever slower, but without an end. Without
+    // this PM2 gives up after 16 quick tries.
     exp_backoff_restart_delay: 500,
     // PM2 sends SIGINT; the programs drain within 5 s.
     kill_timeout: 6000,
