@@ -3,8 +3,14 @@
 //! the closed type [`task::Action`], and the owner signs it or does not.
 
 mod draft;
+mod fields;
+mod message;
+mod quiet;
+mod template;
+mod text;
 
 pub use draft::{BuildError, Draft, DraftError, Drafter, Request};
+pub use template::TemplateDrafter;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +26,6 @@ pub fn build(
     budget_file: PathBuf,
     clock: Arc<dyn Clock>,
 ) -> Result<Box<dyn Drafter>, BuildError> {
-    let _ = (config, api_key, budget_file, clock);
-    Err(BuildError::Model("not yet".into()))
+    let _ = (api_key, budget_file, clock);
+    Ok(Box::new(TemplateDrafter::new(config.templates.as_deref())?))
 }

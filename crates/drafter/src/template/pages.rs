@@ -1,0 +1,114 @@
+//! The texts that drafts are made of: built in, or the owner's own under the same name.
+
+use std::path::Path;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+
+use crate::message::Language;
+use crate::{BuildError, DraftError};
+
+/// The built-in texts by name.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("email.en.md.j2", include_str!("../../templates/email.en.md.j2")),
+    ("email.de.md.j2", include_str!("../../templates/email.de.md.j2")),
+    ("social.en.md.j2", include_str!("../../templates/social.en.md.j2")),
+    ("social.de.md.j2", include_str!("../../templates/social.de.md.j2")),
+    ("whatsapp.en.md.j2", include_str!("../../templates/whatsapp.en.md.j2")),
+    ("whatsapp.de.md.j2", include_str!("../../templates/whatsapp.de.md.j2")),
+    ("post.md.j2", include_str!("../../templates/post.md.j2")),
+];
+
+/// Which text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Page {
+    Email(Language),
+    Social(Language),
+    Whatsapp(Language),
+    Post,
+}
+
+impl Page {
+    fn name(self) -> &'static str {
+        let (kind, language) = match self {
+            Page::Email(language) => ("email", language.code()),
+            Page::Social(language) => ("social", language.code()),
+            Page::Whatsapp(language) => ("whatsapp", language.code()),
+            Page::Post => ("post", "md"),
+        };
+        let of = |name: &&str| name.starts_with(kind) && name[kind.len() + 1..].starts_with(language);
+        BUILT_IN.iter().map(|(name, _)| *name).find(of).unwrap_or("post.md.j2")
+    }
+}
+
+/// All texts, parsed.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    environment: Environment<'static>,
+}
+
+impl Pages {
+    /// The built-in texts, with those in the folder `own` in their place.
+    pub(crate) fn load(own: Option<&Path>) -> Result<Self, BuildError> {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // Defaults with two switches turned: building them cannot fail.
+        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+            environment.set_syntax(syntax);
+        }
+        for (name, built_in) in BUILT_IN {
+            let path = own.map(|folder| folder.join(name)).unwrap_or_else(|| name.into());
+            let text = match own.map(|_| std::fs::read_to_string(&path)) {
+                Some(Ok(text)) => text,
+                Some(Err(source)) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(BuildError::Read { path, source });
+                }
+                Some(Err(_)) | None => (*built_in).to_owned(),
+            };
+            environment
+                .add_template_owned(*name, text)
+                .map_err(|source| BuildError::Template { path, source: Box::new(source) })?;
+        }
+        Ok(Self { environment })
+    }
+
+    /// A text with its values, without white space around it.
+    pub(crate) fn render(&self, page: Page, values: Value) -> Result<String, DraftError> {
+        let name = page.name();
+        self.environment
+            .get_template(name)
+            .and_then(|template| template.render(values))
+            .map(|text| text.trim().to_owned())
+            .map_err(|source| DraftError::Template { name, source: Box::new(source) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_page_has_its_text() {
+        let check = |page: Page, name: &str| assert_eq!(page.name(), name);
+        check(Page::Email(Language::German), "email.de.md.j2");
+        check(Page::Social(Language::English), "social.en.md.j2");
+        check(Page::Whatsapp(Language::German), "whatsapp.de.md.j2");
+        check(Page::Post, "post.md.j2");
+    }
+
+    #[test]
+    fn the_owners_text_stands_in_and_a_broken_one_is_named() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        std::fs::write(dir.path().join("post.md.j2"), "{{ text }} – {{ owner }}").expect("write");
+        let values = minijinja::context! { text => "<b>", owner => "Olga", platform => "x" };
+        let pages = Pages::load(Some(dir.path())).expect("pages");
+        assert_eq!(pages.render(Page::Post, values.clone()).expect("text"), "<b> – Olga");
+        std::fs::write(dir.path().join("post.md.j2"), "{{ text ").expect("write");
+        let error = Pages::load(Some(dir.path())).expect_err("broken").to_string();
+        assert!(error.contains("post.md.j2"), "{error}");
+        std::fs::write(dir.path().join("post.md.j2"), "{{ txet }}").expect("write");
+        let pages = Pages::load(Some(dir.path())).expect("pages");
+        assert!(pages.render(Page::Post, values.clone()).is_err(), "a value that does not exist");
+    }
+}
