@@ -199,7 +199,8 @@ fn explain(error: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet; check this machine's clock".into()
         }
-        CertificateError::UnknownIssuer => {
+        // A stranger that has the name of a known authority.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "comes from an authority that this machine does not know; for a server of your own, set imap.ca_file".into()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

@@ -22,7 +22,7 @@ use crate::mail::add_notes;
 use crate::{Arrival, Batch, Source, SourceError, State, parse_mail};
 use connect::{Connect, Tls};
 use cursor::{Cursor, Start};
-use session::{Login, Opened, Part, Session};
+use session::{Fetched, Login, Opened, Part, Session};
 
 pub use error::ImapError;
 
@@ -135,10 +135,10 @@ impl Source for ImapSource {
 impl ImapSource {
     /// The kept connection with the folder opened anew, or a fresh one when the kept one is dead.
     async fn opened(&mut self) -> Result<(Session, Opened), ImapError> {
-        if let Some(mut session) = self.session.take() {
-            if let Ok(opened) = session.open(&self.folder).await {
-                return Ok((session, opened));
-            }
+        if let Some(mut session) = self.session.take()
+            && let Ok(opened) = session.open(&self.folder).await
+        {
+            return Ok((session, opened));
         }
         let mut session = self.log_in().await?;
         let opened = session.open(&self.folder).await?;
@@ -294,13 +294,9 @@ impl ImapSource {
         };
         self.stumbles.remove(&uid);
         let Some(mail) = fetched else { return Ok(None) };
-        let arrival = Arrival {
-            account: &self.address,
-            authserv_id: self.options.authserv_id.as_deref(),
-            received: mail.received,
-            now,
+        let Some(mut task) = self.parse(mail, now).await else {
+            return Ok(Some(self.unreadable(uid, size, now)));
         };
-        let mut task = parse_mail(&mail.bytes, &arrival);
         if part == Part::Headers {
             let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
             let note = format!(
@@ -314,7 +310,23 @@ impl ImapSource {
         Ok(Some(task))
     }
 
-    /// Stands in for a mail that cannot be fetched, so that the owner learns of it and the mails
+    /// Large mails take their time, and no mail may take the program with it: `None` when the
+    /// parser has a fault.
+    async fn parse(&self, mail: Fetched, now: DateTime<Utc>) -> Option<Task> {
+        let (account, authserv_id) = (self.address.clone(), self.options.authserv_id.clone());
+        let parsed = tokio::task::spawn_blocking(move || {
+            let arrival = Arrival {
+                account: &account,
+                authserv_id: authserv_id.as_deref(),
+                received: mail.received,
+                now,
+            };
+            parse_mail(&mail.bytes, &arrival)
+        });
+        parsed.await.ok()
+    }
+
+    /// Stands in for a mail that cannot be read, so that the owner learns of it and the mails
     /// behind it are not held up.
     fn unreadable(&self, uid: u32, size: u64, now: DateTime<Utc>) -> Task {
         let source_id = format!("{}/{}/{uid}/{size}", self.name, self.folder);
@@ -326,7 +338,7 @@ impl ImapSource {
         front.subject = Some("A mail that could not be read".to_owned());
         front.requires_approval = true;
         let note = format!(
-            "the server broke off {ATTEMPTS} times while it sent this mail (UID {uid}, {size} bytes); please look into the folder {}",
+            "this mail (UID {uid}, {size} bytes) cannot be read: the connection broke {ATTEMPTS} times over it, or it is like no other; please look into the folder {}",
             self.folder
         );
         let body = Body::of_original(format!("[{note}]")).to_markdown();

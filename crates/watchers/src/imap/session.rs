@@ -211,10 +211,8 @@ impl Session {
                         _ => {}
                     }
                 }
-                if let (Some(its), Some(body)) = (its, body) {
-                    if its == uid {
-                        mail = Some(Fetched { bytes: body.to_vec(), received });
-                    }
+                if let (true, Some(body)) = (its == Some(uid), body) {
+                    mail = Some(Fetched { bytes: body.to_vec(), received });
                 }
             }
         })

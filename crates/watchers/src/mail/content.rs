@@ -27,6 +27,7 @@ pub(super) fn text(message: &Message<'_>) -> String {
     }
     // Some programs send an empty plain part beside the real HTML one.
     if out.trim().is_empty() {
+        out.clear();
         let parts = message.html_body.iter().filter_map(|id| message.parts.get(*id as usize));
         for part in parts {
             if let PartType::Html(source) = &part.body {

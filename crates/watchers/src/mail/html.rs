@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn hostile_html_takes_no_longer_than_its_length() {
         for piece in ["<", "<a ", "<a href=\"", "<!--", "</", "&", "<script>", "<p title='", "<a href=x>"] {
-            let text = to_text(&piece.repeat(SOURCE / piece.len()));
+            let text = to_text(&piece.repeat(SOURCE / 4 / piece.len()));
             assert!(text.len() <= 4 * SOURCE, "{piece}");
         }
     }
