@@ -32,9 +32,11 @@ impl Asked {
 
     /// Reads a result.
     pub(crate) fn result(self, result: CallToolResult) -> Result<Reply, CallError> {
-        let text = result.content.iter().filter_map(|block| block.as_text()).map(|t| t.text.as_str());
-        let text = text.collect::<Vec<_>>().join("\n");
         let content = result.structured_content.unwrap_or(Value::Null);
+        // With structured content, further text repeats it.
+        let most = if content.is_null() { usize::MAX } else { 1 };
+        let text = result.content.iter().filter_map(|block| block.as_text()).map(|t| t.text.as_str());
+        let text = text.take(most).collect::<Vec<_>>().join("\n");
         if result.is_error != Some(true) {
             // A DANGEROUS tool that worked says so; anything else is not taken for success.
             return match self.class {

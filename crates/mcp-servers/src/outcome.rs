@@ -91,7 +91,8 @@ pub(crate) fn result(outcome: Result<Answer, Failure>) -> CallToolResult {
             (failure.message, content, CallToolResult::error(vec![]))
         }
     };
-    result.content = vec![ContentBlock::text(text)];
+    // The sentence, and for clients that show text alone the whole answer.
+    result.content = vec![ContentBlock::text(text), ContentBlock::text(content.to_string())];
     result.structured_content = Some(content);
     result
 }

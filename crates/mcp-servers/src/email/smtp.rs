@@ -143,11 +143,24 @@ async fn step<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             // A certificate that is not trusted shows while connecting.
-            let at = if error.is_tls() { Step::Protect } else { at };
+            let at = if error.is_tls() || distrusts(&error) { Step::Protect } else { at };
             Err(failed(place, at, &words(&error), error.is_transient()))
         }
         Err(_) => Err(failed(place, at, &format!("no reply within {} s", limit.as_secs()), true)),
     }
+}
+
+/// Whether TLS broke the connection, a certificate that is not trusted above all.
+fn distrusts(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn failed(place: &str, at: Step<'_>, why: &str, transient: bool) -> Failure {

@@ -1,0 +1,7 @@
+//! The servers as their clients see them: in this process, as programs, kept by `mcp-client`, and
+//! against a real mail server.
+
+mod binaries;
+mod sessions;
+mod support;
+mod tools;
