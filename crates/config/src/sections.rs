@@ -86,6 +86,7 @@ impl Config {
                     secret: secret("WORK_IMAP_PASSWORD"),
                     folder: "INBOX".into(),
                     ca_file: Some("/path/to/ca.pem".into()),
+                    authserv_id: Some("mx.example.com".into()),
                     granted_scopes: vec!["read".into()],
                 }),
                 smtp: Some(Smtp {
@@ -348,13 +349,15 @@ pub struct Watchers {
     pub poll_seconds: u64,
     /// How many events one look may turn into tasks.
     pub max_per_poll: usize,
+    /// How many days back the first look at a mailbox takes up unread mail.
+    pub first_days: u32,
     /// Which channels have sample events in mock mode.
     pub mock_channels: Vec<Channel>,
 }
 
 impl Default for Watchers {
     fn default() -> Self {
-        Self { poll_seconds: 60, max_per_poll: 20, mock_channels: Channel::ALL.to_vec() }
+        Self { poll_seconds: 60, max_per_poll: 20, first_days: 7, mock_channels: Channel::ALL.to_vec() }
     }
 }
 
@@ -412,6 +415,10 @@ pub struct Imap {
     /// A certificate authority beside the system's own, PEM.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// The name that the receiving server gives itself in `Authentication-Results` (RFC 8601).
+    /// Without it, only what stands where no sender can write is believed.
+    #[serde(default)]
+    pub authserv_id: Option<String>,
     /// The scopes granted to the token, as the provider shows them.
     #[serde(default)]
     pub granted_scopes: Vec<String>,

@@ -47,13 +47,17 @@ pub struct ImapOptions {
     /// How long the server may be silent in IDLE before it is asked again; below the 29 minutes
     /// of RFC 2177, and short enough to find a dead connection soon.
     pub idle: Duration,
-    /// The name in the receiving server's `Authentication-Results`, where known.
-    pub authserv_id: Option<String>,
+}
+
+impl From<&config::Watchers> for ImapOptions {
+    fn from(config: &config::Watchers) -> Self {
+        Self { first_days: config.first_days, ..Self::default() }
+    }
 }
 
 impl Default for ImapOptions {
     fn default() -> Self {
-        Self { first_days: 7, max_mail_bytes: 25 << 20, idle: Duration::from_secs(4 * 60), authserv_id: None }
+        Self { first_days: 7, max_mail_bytes: 25 << 20, idle: Duration::from_secs(4 * 60) }
     }
 }
 
@@ -74,6 +78,7 @@ pub fn imap_source(account: &MailAccount, secret: ReadSecret, options: ImapOptio
         user: imap.user.clone(),
         auth: imap.auth,
         folder: imap.folder.clone(),
+        authserv_id: imap.authserv_id.clone(),
         connector: Box::new(Tls::new(imap)),
         secret,
         place,
@@ -90,6 +95,7 @@ pub struct ImapSource {
     user: String,
     auth: ImapAuth,
     folder: String,
+    authserv_id: Option<String>,
     connector: Box<dyn Connect>,
     secret: ReadSecret,
     place: String,
@@ -313,7 +319,7 @@ impl ImapSource {
     /// Large mails take their time, and no mail may take the program with it: `None` when the
     /// parser has a fault.
     async fn parse(&self, mail: Fetched, now: DateTime<Utc>) -> Option<Task> {
-        let (account, authserv_id) = (self.address.clone(), self.options.authserv_id.clone());
+        let (account, authserv_id) = (self.address.clone(), self.authserv_id.clone());
         let parsed = tokio::task::spawn_blocking(move || {
             let arrival = Arrival {
                 account: &account,

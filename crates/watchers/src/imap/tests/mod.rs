@@ -19,6 +19,7 @@ fn source(server: &Server, options: ImapOptions) -> ImapSource {
         user: "owner".into(),
         auth: ImapAuth::Password,
         folder: "INBOX".into(),
+        authserv_id: None,
         connector: Box::new(server.clone()),
         secret: Arc::new(|| Ok(SecretString::from("secret"))),
         place: "$WORK_IMAP_PASSWORD".into(),

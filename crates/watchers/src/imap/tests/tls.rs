@@ -62,6 +62,7 @@ fn client(port: u16, security: Security, ca_file: Option<PathBuf>) -> Tls {
         secret: Default::default(),
         folder: "INBOX".into(),
         ca_file,
+        authserv_id: None,
         granted_scopes: Vec::new(),
     })
 }
