@@ -4,17 +4,20 @@
 
 mod draft;
 mod fields;
+mod llm;
 mod message;
 mod quiet;
 mod template;
 mod text;
 
 pub use draft::{BuildError, Draft, DraftError, Drafter, Request};
+pub use llm::LlmDrafter;
 pub use template::TemplateDrafter;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use config::DrafterKind;
 use secrecy::SecretString;
 use task::Clock;
 
@@ -26,6 +29,8 @@ pub fn build(
     budget_file: PathBuf,
     clock: Arc<dyn Clock>,
 ) -> Result<Box<dyn Drafter>, BuildError> {
-    let _ = (api_key, budget_file, clock);
-    Ok(Box::new(TemplateDrafter::new(config.templates.as_deref())?))
+    Ok(match config.kind {
+        DrafterKind::Template => Box::new(TemplateDrafter::new(config.templates.as_deref())?),
+        DrafterKind::Llm => Box::new(LlmDrafter::new(config, api_key.as_ref(), budget_file, clock)?),
+    })
 }

@@ -192,15 +192,9 @@ impl Message {
         let text = own_words(&original);
         let subject = line(front.subject.as_deref().unwrap_or_default(), 200);
         let both = format!("{subject}\n{text}");
-        let lower = both.to_lowercase();
-        let (intent, signs) = SIGNS
-            .iter()
-            .find(|(intent, signs)| {
-                // Who thanks and asks, asks.
-                !(*intent == Intent::Thanks && text.contains('?'))
-                    && signs.iter().any(|sign| has(&lower, sign))
-            })
-            .map_or((Intent::Other, &[][..]), |(intent, signs)| (*intent, *signs));
+        // The words themselves say more than a subject that may be years old.
+        let (intent, signs) =
+            wanted(&text, &text).or_else(|| wanted(&subject, &text)).unwrap_or((Intent::Other, &[]));
         let intent = if intent == Intent::Other && text.contains('?') { Intent::Question } else { intent };
         Self {
             from: front
@@ -211,7 +205,7 @@ impl Message {
             name: name(task),
             subject,
             language: Language::of(&both),
-            wish: wish(&text, signs),
+            wish: wish(&text, intent, signs),
             reference: reference(&both),
             text,
             intent,
@@ -266,28 +260,50 @@ fn name(task: &Task) -> Option<String> {
     fits.then(|| first[..1].to_uppercase() + &first[1..])
 }
 
+/// What `place` shows of what is wanted. Who thanks and asks in `text`, asks.
+fn wanted(place: &str, text: &str) -> Option<(Intent, &'static [&'static str])> {
+    let lower = place.to_lowercase();
+    SIGNS
+        .iter()
+        .filter(|(intent, _)| !(*intent == Intent::Thanks && text.contains('?')))
+        .find(|(_, signs)| signs.iter().any(|sign| has(&lower, sign)))
+        .map(|(intent, signs)| (*intent, *signs))
+}
+
 /// The first question that shows what is wanted, else the first question, else the first sentence
-/// that shows it. Links and addresses are not repeated.
-fn wish(text: &str, signs: &[&str]) -> Option<String> {
-    let quotable = |sentence: &&String| {
-        let length = sentence.chars().count();
-        (8..=200).contains(&length)
-            && !sentence.contains("://")
-            && !sentence.contains('@')
-            && !sentence.ends_with(',')
-    };
+/// that shows it; for a complaint the sentence that complains comes first. Links and addresses
+/// are not repeated.
+fn wish(text: &str, intent: Intent, signs: &[&str]) -> Option<String> {
     let sentences = sentences(text);
-    let shows = |sentence: &&String| {
+    let all = || sentences.iter().map(|sentence| ungreeted(sentence)).filter(|sentence| quotable(sentence));
+    let shows = |sentence: &&str| {
         let lower = sentence.to_lowercase();
         signs.iter().any(|sign| has(&lower, sign))
     };
-    let asks = |sentence: &&String| sentence.ends_with('?');
-    let all = || sentences.iter().filter(quotable);
-    all()
-        .find(|s| asks(s) && shows(s))
+    let asks = |sentence: &&str| sentence.ends_with('?');
+    let complains = || all().find(|s| intent == Intent::Complaint && shows(s));
+    complains()
+        .or_else(|| all().find(|s| asks(s) && shows(s)))
         .or_else(|| all().find(asks))
         .or_else(|| all().find(shows))
         .map(|sentence| sentence.replace(['"', '“', '”', '„'], "'"))
+}
+
+/// `Hi, can we meet?` without its first word.
+fn ungreeted(sentence: &str) -> &str {
+    match sentence.split_once(", ") {
+        Some((first, rest)) if ["hi", "hello", "hey", "hallo"].contains(&first.to_lowercase().as_str()) => {
+            rest
+        }
+        _ => sentence,
+    }
+}
+
+fn quotable(sentence: &str) -> bool {
+    (8..=200).contains(&sentence.chars().count())
+        && !sentence.contains("://")
+        && !sentence.contains('@')
+        && !sentence.ends_with(',')
 }
 
 /// A word that looks like a document's number: `INV-2026-014`, `RE2026/17`, `#4711`.

@@ -129,6 +129,18 @@ async fn comments_are_answered_on_their_platform() {
 }
 
 #[tokio::test]
+async fn a_private_message_is_never_answered_in_public() {
+    let task = task(
+        "LINKEDIN_1",
+        "source_id: '1'\nfrom: dana_77\nfrom_name: Dana\nevent: direct_message",
+        "Are you free in March?",
+    );
+    let Draft::NeedsPerson { question, plan } = draft(&drafter(), &task).await else { panic!("a question") };
+    assert!(question.contains("private message on LinkedIn"), "{question}");
+    assert!(plan.iter().any(|step| step.contains("Thank you for asking, Dana")), "{plan:?}");
+}
+
+#[tokio::test]
 async fn whatsapp_is_answered_at_the_number() {
     let task = task(
         "WHATSAPP_20260223_x_1",

@@ -11,8 +11,8 @@ use crate::message::Message;
 use crate::text::line;
 use crate::{BuildError, Draft, DraftError, Drafter, Request, quiet};
 
-pub(crate) use pages::Pages;
-pub(crate) use reply::{participants, platform_of, reply_subject, thread};
+use pages::Pages;
+pub(crate) use reply::{number, participants, platform_of, platforms, reply_subject, thread, tool};
 
 /// How the template names itself in a task.
 const NAME: &str = "template";

@@ -57,9 +57,11 @@ pub(super) fn social(pages: &Pages, request: &Request<'_>, message: &Message) ->
     let Some(reply_to) = front.source_id.as_deref() else {
         return Ok(no_sender("the task does not say which post it is about (source_id)"));
     };
+    let event = front.extra.get("event").and_then(|event| event.as_str()).unwrap_or("comment");
     let text = pages.render(
         Page::Social(message.language),
         context! {
+            event => event,
             name => message.name.as_deref(),
             owner => request.owner_name,
             intent => message.intent.code(),
@@ -67,8 +69,24 @@ pub(super) fn social(pages: &Pages, request: &Request<'_>, message: &Message) ->
             limit => limit(platform),
         },
     )?;
+    let what = match event {
+        "direct_message" => "direct message",
+        "mention" => "mention",
+        "review" => "review",
+        _ => "comment",
+    };
+    let mut plan = vec![read(message, what)];
+    if event == "direct_message" {
+        // Every tool for a platform posts in public; a private message must not be answered there.
+        plan.push(format!("an answer could say: {text}"));
+        let question = format!(
+            "this is a private message on {}, and it can only be answered there by hand; what is to be done?",
+            name(platform)
+        );
+        return Ok(Draft::NeedsPerson { question, plan });
+    }
+    plan.push(format!("answer it on {}", name(platform)));
     let arguments = json!({ "text": clip(&text, limit(platform)), "reply_to": reply_to });
-    let plan = vec![read(message, "comment or message"), format!("answer it on {}", name(platform))];
     Ok(propose(request, decode(tool(platform), arguments), plan))
 }
 
@@ -141,7 +159,7 @@ fn post_text(task: &Task) -> String {
 }
 
 /// The platforms that a note names: in its `platform` if it has one, else anywhere in its words.
-fn platforms(task: &Task) -> Vec<Platform> {
+pub(crate) fn platforms(task: &Task) -> Vec<Platform> {
     let fields = Fields::of(task);
     let names = ["platform", "platforms", "channel"];
     let said = match fields.list(&names) {
