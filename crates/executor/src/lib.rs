@@ -1,1 +1,41 @@
-//! The journal and the dispatch of signed orders, at most once.
+//! Carries the owner's orders out, at most once. No language model is anywhere near.
+//!
+//! An order's way is written down in the [`Journal`] before and after every step, so that a crash
+//! at any moment leaves either "not called yet", which is safe to go on with, or "called, outcome
+//! not known", which is never repeated blindly:
+//!
+//! ```text
+//! EXECUTE_ file ── verify, claim ──► ACCEPTED ──► DISPATCHING ── call ──► DONE | FAILED | UNKNOWN
+//!                                       │ expired, no longer allowed          │ owner: resolve
+//!                                       ▼                                     ▼
+//!                                   WITHDRAWN, back to the owner         DONE | FAILED
+//! ```
+//!
+//! - [`Executor::run_cycle`]: takes up what is approved, what a crash left behind, and settles
+//!   what nobody knows.
+//! - [`KillSwitch`]: looked at before every claim and right before every call.
+//! - [`Settlement`]: the owner's word on what nobody knows, and another try for what failed.
+//!
+//! The file follows the journal, never the other way round: whatever the journal says is what the
+//! task's front matter is brought in line with.
+
+mod admit;
+mod carry;
+mod core;
+mod executor;
+mod fault;
+mod filing;
+mod journal;
+mod kill_switch;
+mod outcome;
+mod report;
+mod settlement;
+
+pub use executor::{Executor, OpenError, Settings};
+pub use journal::{Journal, JournalError, Row, State};
+pub use kill_switch::{KillSwitch, StopError};
+pub use report::{End, Entry, Report};
+pub use settlement::{Settlement, SettlementError, Verdict};
+
+#[cfg(test)]
+mod tests;

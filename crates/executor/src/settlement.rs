@@ -1,0 +1,168 @@
+//! The owner's word: what became of an order that nobody knows about, and another try for what
+//! was set aside.
+
+use std::sync::Arc;
+
+use task::{
+    AgentId, AuditEvent, AuditOutcome, Clock, EffectState, Location, Order, Stage, StageName, TaskId,
+};
+use vault::{FileError, LogError, MoveError, ReadError, TaskFile, Vault};
+
+use crate::filing::withdraw;
+use crate::journal::Ending;
+use crate::{Journal, JournalError, Row, State};
+
+/// Settles what is in Errors. Calls block.
+pub struct Settlement {
+    /// The vault.
+    pub vault: Vault,
+    /// The journal.
+    pub journal: Journal,
+    /// The agent whose log records it: the one on this machine.
+    pub agent: AgentId,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the owner found out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It was carried out.
+    Sent,
+    /// It was not.
+    NotSent,
+}
+
+/// Why nothing was settled.
+#[derive(Debug, thiserror::Error)]
+pub enum SettlementError {
+    /// No such task.
+    #[error("task {0} is not in the vault")]
+    NotFound(TaskId),
+    /// Not set aside.
+    #[error("task {id} is in {place}, not in Errors; there is nothing to settle", place = .at.stage)]
+    Elsewhere {
+        /// Which task.
+        id: TaskId,
+        /// Where it is.
+        at: Location,
+    },
+    /// Its outcome is known.
+    #[error("outcome of task {0} is known; use retry for another try")]
+    Known(TaskId),
+    /// Its outcome is not known.
+    #[error("nobody knows whether task {0} was carried out; resolve it first, with --sent or --not-sent")]
+    Unresolved(TaskId),
+    /// The other word was given before.
+    #[error("task {0} was resolved the other way before; the journal keeps the first word")]
+    Contradiction(TaskId),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The file cannot be moved.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// The vault cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The word stands, but is not in the audit log.
+    #[error("it was settled but not logged")]
+    Log(#[from] LogError),
+}
+
+impl Settlement {
+    /// Takes the owner's word on a task whose outcome nobody knows. Sent: it ends in Done. Not
+    /// sent: it waits for approval again, without its old signature.
+    pub fn resolve(&self, id: &TaskId, verdict: Verdict) -> Result<TaskFile, SettlementError> {
+        let file = self.set_aside(id)?;
+        let Some(mut effect) = file.task.front.effect.clone().filter(|e| e.state == EffectState::Unknown)
+        else {
+            return Err(SettlementError::Known(id.clone()));
+        };
+        let now = self.clock.now();
+        let (state, said) = match verdict {
+            Verdict::Sent => (State::Done, "the owner says that it was carried out"),
+            Verdict::NotSent => (State::Failed, "the owner says that it was not carried out"),
+        };
+        if let Some(row) = self.row(&file)? {
+            let written = self.journal.resolve(&row.order.approval, &Ending::new(state, said), now)?;
+            // A second time after a crash between journal and file says the same and goes on.
+            if !written && row.state != state {
+                return Err(SettlementError::Contradiction(id.clone()));
+            }
+        }
+        let mut task = file.task.clone();
+        let stage = match verdict {
+            Verdict::Sent => {
+                effect.state = EffectState::Done;
+                effect.message = Some(said.to_owned());
+                task.front.effect = Some(effect);
+                task.front.reason = None;
+                Stage::done(now)
+            }
+            Verdict::NotSent => {
+                withdraw(&mut task, said);
+                Stage::PendingApproval
+            }
+        };
+        let event = AuditEvent::new("resolve", Some(id.clone())).with("said", said);
+        self.log(event.result(if verdict == Verdict::Sent {
+            AuditOutcome::Ok
+        } else {
+            AuditOutcome::Failed
+        }))?;
+        Ok(self.vault.finish(&file, &task, stage)?)
+    }
+
+    /// Gives a task that was set aside another try: with an action it waits for approval again,
+    /// otherwise an agent takes it up from the start.
+    pub fn retry(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {
+        let file = self.set_aside(id)?;
+        let unknown = |row: &Row| matches!(row.state, State::Unknown | State::Dispatching);
+        let unresolved = file.task.front.effect.as_ref().is_some_and(|e| e.state == EffectState::Unknown)
+            || self.journal.of_task(id)?.iter().any(unknown);
+        if unresolved {
+            return Err(SettlementError::Unresolved(id.clone()));
+        }
+        let mut task = file.task.clone();
+        let stage = if task.front.action.is_some() {
+            let before = task.front.reason.take().unwrap_or_else(|| "set aside".into());
+            withdraw(&mut task, &format!("to be tried again; before: {before}"));
+            Stage::PendingApproval
+        } else {
+            task.front.reason = None;
+            task.front.attempts = 0;
+            Stage::NeedsAction
+        };
+        self.log(AuditEvent::new("retry", Some(id.clone())))?;
+        Ok(self.vault.finish(&file, &task, stage)?)
+    }
+
+    fn set_aside(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {
+        let at = self.vault.find(id)?.ok_or_else(|| SettlementError::NotFound(id.clone()))?;
+        if at.stage.name() != StageName::Errors {
+            return Err(SettlementError::Elsewhere { id: id.clone(), at });
+        }
+        Ok(self.vault.read(&at)?)
+    }
+
+    /// The journal's row of the order that the file carries.
+    fn row(&self, file: &TaskFile) -> Result<Option<Row>, SettlementError> {
+        let order = file.task.front.order.as_deref().and_then(|text| Order::parse(text).ok());
+        match order {
+            Some(order) => {
+                Ok(self.journal.get(&order.approval)?.filter(|row| row.order.id == file.location.id))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn log(&self, mut event: AuditEvent) -> Result<(), SettlementError> {
+        event.actor = "owner".into();
+        self.vault.log(&self.agent, event, self.clock.now())?;
+        Ok(())
+    }
+}

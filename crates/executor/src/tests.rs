@@ -1,0 +1,166 @@
+//! The promises of execution, over a real vault, real signatures and a world that counts effects.
+
+mod crash;
+mod gate;
+mod journal;
+mod modes;
+mod owner;
+mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use approval::{Desk, KeyFiles, NewKey, Signer, init};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use signature::Approvers;
+use task::{
+    Action, Body, FixedClock, FrontMatter, Location, Mode, Order, Role, Stage, StageName, Task, TaskId,
+};
+use vault::{Limits, TaskFile, Vault};
+
+use crate::fault::{Faults, Step};
+use crate::{End, Executor, Report, Settings};
+use world::World;
+
+fn start() -> DateTime<Utc> {
+    "2026-02-23T03:20:00Z".parse().expect("time")
+}
+
+fn id(text: &str) -> TaskId {
+    text.parse().expect("id")
+}
+
+fn action(tool: &str, arguments: Value) -> Action {
+    let server = task::Call::decode(tool, arguments.clone()).expect("call").server();
+    serde_json::from_value(json!({
+        "server": server.name(), "tool": tool, "account": "owner@example.com", "arguments": arguments,
+    }))
+    .expect("action")
+}
+
+fn mail() -> Action {
+    action("send_email", json!({"to": ["alice@example.com"], "subject": "Re: Q1", "body": "Dear Alice"}))
+}
+
+fn payment() -> Action {
+    action(
+        "initiate_payment",
+        json!({"payee": "Bob", "iban": "DE89370400440532013000", "amount": "12.50", "currency": "EUR", "reference": "R"}),
+    )
+}
+
+fn post() -> Action {
+    action("post_twitter", json!({"text": "Hello"}))
+}
+
+/// The owner's machine: vault, data directory, keys, and the world behind the tool servers.
+struct Machine {
+    desk: Desk,
+    files: KeyFiles,
+    clock: Arc<FixedClock>,
+    world: Arc<World>,
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let files = KeyFiles::in_data(&folder.path().join("data"));
+        let made = init(&files, "owner", || Ok(NewKey::Unprotected)).expect("init");
+        let clock = Arc::new(FixedClock::new(start()));
+        let desk = Desk {
+            vault: Vault::open(folder.path().join("vault"), Limits::default()).expect("vault"),
+            vault_id: made.vault_id,
+            agent: "local-001".parse().expect("agent"),
+            executor: "local-001".parse().expect("agent"),
+            mode: Mode::Live,
+            limits: config::Approval::default(),
+            approvers: Approvers::load(&files.approvers).expect("approvers"),
+            clock: clock.clone(),
+        };
+        Self { desk, files, clock, world: Arc::new(World::default()), folder }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            vault: self.desk.vault.clone(),
+            vault_id: self.desk.vault_id.clone(),
+            agent: self.desk.agent.clone(),
+            role: Role::Local,
+            mode: Mode::Live,
+            data: self.data(),
+            approvers: self.files.approvers.clone(),
+            stop_file: self.data().join("stopped"),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn executor(&self) -> Executor {
+        Executor::open(self.settings(), self.world.clone()).expect("executor")
+    }
+
+    fn faulty(&self, step: Step) -> Executor {
+        Executor::with_faults(self.settings(), self.world.clone(), Faults { at: Some(step) })
+            .expect("executor")
+    }
+
+    /// A task that waits for approval.
+    fn propose(&self, name: &str, action: Action) -> TaskFile {
+        let mut front = FrontMatter::new(id(name), start());
+        let draft = action.call.text().map(str::to_owned);
+        front.action = Some(action);
+        let body = Body { draft, ..Body::default() };
+        let at = Location::new(Stage::PendingApproval, id(name));
+        self.desk.vault.create(&at, &Task::new(front, body.to_markdown())).expect("create")
+    }
+
+    /// A task that the owner approved.
+    fn approve(&self, name: &str, action: Action) -> Order {
+        let file = self.propose(name, action);
+        self.approve_again(&file)
+    }
+
+    fn approve_again(&self, file: &TaskFile) -> Order {
+        let review = self.desk.review(&file.task).expect("review");
+        let digest = review.digest.expect("digest");
+        let signer = Signer::key_file(&self.files.key, None);
+        self.desk.approve(&file.location.id, &digest, &signer).expect("approve").order.expect("order")
+    }
+
+    fn file(&self, name: &str) -> TaskFile {
+        let at = self.desk.vault.find(&id(name)).expect("find").expect(name);
+        self.desk.vault.read(&at).expect("read")
+    }
+
+    fn stage(&self, name: &str) -> StageName {
+        self.file(name).location.stage.name()
+    }
+
+    /// Changes an approved file behind everybody's back.
+    fn tamper(&self, name: &str, change: impl FnOnce(&mut Task)) {
+        let file = self.file(name);
+        let mut task = file.task.clone();
+        change(&mut task);
+        self.desk.vault.replace(&file, &task).expect("replace");
+    }
+
+    fn wait(&self, delta: TimeDelta) {
+        self.clock.advance(delta);
+    }
+}
+
+/// The one entry of a report about `name`.
+fn entry(report: &Report, name: &str) -> (End, String) {
+    let found: Vec<_> = report.entries.iter().filter(|entry| entry.id == id(name)).collect();
+    assert_eq!(found.len(), 1, "{name}: {report:?}");
+    (found[0].end, found[0].message.clone())
+}
+
+fn exists(path: &Path) -> bool {
+    path.try_exists().expect("exists")
+}

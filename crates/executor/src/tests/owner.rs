@@ -1,0 +1,105 @@
+//! The owner's word on what was set aside.
+
+use super::world::Next;
+use super::*;
+use crate::{SettlementError, Verdict};
+
+/// A task whose outcome nobody knows.
+async fn unknown(machine: &Machine, name: &str) -> Order {
+    let order = machine.approve(name, post());
+    machine.world.will([Next::LosesAnswer]);
+    let report = machine.executor().run_cycle().await;
+    assert_eq!(entry(&report, name).0, End::Unknown);
+    let reason = machine.file(name).task.front.reason.expect("reason");
+    assert!(reason.contains(&format!("local-agent resolve {name} --sent")), "{reason}");
+    order
+}
+
+#[tokio::test]
+async fn what_was_sent_ends_in_done() {
+    let machine = Machine::new();
+    let order = unknown(&machine, "TWITTER_1").await;
+    let settlement = machine.executor().settlement();
+    settlement.resolve(&id("TWITTER_1"), Verdict::Sent).expect("resolve");
+    let front = machine.file("TWITTER_1").task.front;
+    assert_eq!(machine.stage("TWITTER_1"), StageName::Done);
+    assert_eq!(front.effect.expect("effect").state, task::EffectState::Done);
+    let row = settlement.journal.get(&order.approval).expect("journal").expect("row");
+    assert_eq!(row.state, crate::State::Done);
+    assert_eq!(machine.executor().run_cycle().await, Report::default());
+    assert_eq!(machine.world.effects(&order), 1);
+}
+
+#[tokio::test]
+async fn what_was_not_sent_needs_a_new_approval() {
+    let machine = Machine::new();
+    let old = unknown(&machine, "TWITTER_1").await;
+    let settlement = machine.executor().settlement();
+    let file = settlement.resolve(&id("TWITTER_1"), Verdict::NotSent).expect("resolve");
+    assert_eq!(file.location.stage, Stage::PendingApproval);
+    let front = machine.file("TWITTER_1").task.front;
+    assert_eq!((front.order, front.signature, front.effect), (None, None, None));
+    let new = machine.approve_again(&machine.file("TWITTER_1"));
+    machine.executor().run_cycle().await;
+    assert_eq!((machine.world.effects(&new), machine.stage("TWITTER_1")), (1, StageName::Done));
+    assert_ne!(old.approval, new.approval);
+}
+
+#[tokio::test]
+async fn only_what_nobody_knows_is_resolved_and_only_once() {
+    let machine = Machine::new();
+    let order = unknown(&machine, "TWITTER_1").await;
+    machine.approve("EMAIL_1", mail());
+    let settlement = machine.executor().settlement();
+    let refused = |name: &str| settlement.resolve(&id(name), Verdict::Sent).expect_err(name);
+    assert!(matches!(refused("EMAIL_1"), SettlementError::Elsewhere { .. }));
+    assert!(matches!(refused("EMAIL_9"), SettlementError::NotFound(_)));
+    machine.world.will([Next::Refuses]);
+    machine.executor().run_cycle().await;
+    assert!(matches!(refused("EMAIL_1"), SettlementError::Known(_)));
+    assert!(matches!(settlement.retry(&id("TWITTER_1")), Err(SettlementError::Unresolved(_))));
+    // A crash between the journal and the file: the same word again goes on, the other does not.
+    let ending = crate::journal::Ending::new(crate::State::Done, "sent");
+    assert!(settlement.journal.resolve(&order.approval, &ending, start()).expect("journal"));
+    let other = settlement.resolve(&id("TWITTER_1"), Verdict::NotSent).expect_err("contradiction");
+    assert!(matches!(other, SettlementError::Contradiction(_)));
+    settlement.resolve(&id("TWITTER_1"), Verdict::Sent).expect("the same word");
+}
+
+#[tokio::test]
+async fn a_failed_task_is_tried_again_after_a_new_approval() {
+    let machine = Machine::new();
+    let old = machine.approve("EMAIL_1", mail());
+    machine.world.will([Next::Refuses]);
+    machine.executor().run_cycle().await;
+    assert_eq!(machine.stage("EMAIL_1"), StageName::Errors);
+    let settlement = machine.executor().settlement();
+    let file = settlement.retry(&id("EMAIL_1")).expect("retry");
+    assert_eq!(file.location.stage, Stage::PendingApproval);
+    assert!(file.task.front.reason.as_ref().expect("reason").contains("550 no such user"));
+    let new = machine.approve_again(&file);
+    machine.executor().run_cycle().await;
+    assert_eq!((machine.world.effects(&old), machine.world.effects(&new)), (0, 1));
+}
+
+#[tokio::test]
+async fn a_task_without_an_action_is_taken_up_from_the_start() {
+    let machine = Machine::new();
+    let front = FrontMatter::new(id("EMAIL_1"), start());
+    let at = Location::new(Stage::Errors, id("EMAIL_1"));
+    machine.desk.vault.create(&at, &Task::new(front, "")).expect("create");
+    let file = machine.executor().settlement().retry(&id("EMAIL_1")).expect("retry");
+    assert_eq!(file.location.stage, Stage::NeedsAction);
+}
+
+#[tokio::test]
+async fn every_step_is_in_the_audit_log() {
+    let machine = Machine::new();
+    unknown(&machine, "TWITTER_1").await;
+    machine.executor().settlement().resolve(&id("TWITTER_1"), Verdict::Sent).expect("resolve");
+    let records = machine.desk.vault.recent_records(10).expect("log");
+    let mut said: Vec<_> =
+        records.iter().map(|r| (r.seq, r.actor.as_str(), r.action_type.as_str())).collect();
+    said.sort_unstable();
+    assert_eq!(said, [(1, "owner", "approve"), (2, "agent", "execute"), (3, "owner", "resolve")]);
+}
