@@ -17,6 +17,7 @@
 
 mod claim_file;
 pub mod durable;
+mod follow;
 mod inbox;
 mod listing;
 mod lock;
@@ -30,6 +31,7 @@ mod tasks;
 
 pub use claim_file::claim_file_name;
 pub use durable::{Contents, Dir, DurableError, FileError};
+pub use follow::LogCursor;
 pub use inbox::{Intake, TakenIn};
 pub use listing::{Entry, Folder, Listing, Stranger};
 pub use lock::{Guard, LockError};

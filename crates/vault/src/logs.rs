@@ -68,7 +68,7 @@ struct Newest {
     folder_changed: (i64, i128),
 }
 
-fn file_name(date: NaiveDate, agent: &AgentId) -> String {
+pub(crate) fn file_name(date: NaiveDate, agent: &AgentId) -> String {
     format!("{date}_{agent}.jsonl")
 }
 
@@ -155,7 +155,7 @@ impl Vault {
         Ok(())
     }
 
-    fn logs_of(&self, dir: &Dir) -> Result<Vec<(NaiveDate, AgentId)>, FileError> {
+    pub(crate) fn logs_of(&self, dir: &Dir) -> Result<Vec<(NaiveDate, AgentId)>, FileError> {
         let mut logs: Vec<_> = dir.names()?.iter().filter_map(|name| parse_name(name.to_str()?)).collect();
         logs.sort();
         Ok(logs)
@@ -251,28 +251,6 @@ impl Vault {
         }
         Ok(checks)
     }
-
-    /// The last `count` records of all agents that parse, oldest first, from the newest two days
-    /// of each.
-    pub fn recent_records(&self, count: usize) -> Result<Vec<AuditRecord>, FileError> {
-        let dir = self.dir("Logs")?;
-        let mut newest: HashMap<AgentId, Vec<NaiveDate>> = HashMap::new();
-        for (date, agent) in self.logs_of(&dir)? {
-            newest.entry(agent).or_default().push(date);
-        }
-        let mut records = Vec::new();
-        for (agent, dates) in newest {
-            for date in dates.iter().rev().take(2) {
-                // A log of another agent that cannot be read is what `log verify` is for.
-                let Ok(contents) = dir.read(file_name(*date, &agent), LARGEST_DAY) else { continue };
-                let text = String::from_utf8_lossy(&contents.bytes);
-                records.extend(text.lines().rev().take(count).filter_map(|l| AuditRecord::parse(l).ok()));
-            }
-        }
-        records.sort_by_key(|record| (record.timestamp, record.seq));
-        records.drain(..records.len().saturating_sub(count));
-        Ok(records)
-    }
 }
 
 #[derive(Default)]
@@ -289,7 +267,7 @@ fn damage(note: Option<String>, lines: usize) -> Option<String> {
     Some(note.map_or(damaged.clone(), |note| format!("{note}; {damaged}")))
 }
 
-fn open(dir: &Dir, name: &str, flags: OFlags) -> Result<File, FileError> {
+pub(crate) fn open(dir: &Dir, name: &str, flags: OFlags) -> Result<File, FileError> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     rustix::fs::openat(dir.fd(), name, flags, Mode::from_raw_mode(0o644))
         .map(File::from)

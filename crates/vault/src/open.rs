@@ -29,7 +29,7 @@ pub(crate) const STAGING: &str = ".tmp";
 
 /// What a vault's own git leaves alone: temporaries, heartbeats, locks and what editors leave
 /// behind, all of which start with a full stop.
-const IGNORE: &str = "# Temporaries, heartbeats, locks, and what editors leave behind.\n.*\n!.gitignore\n";
+const IGNORE: &str = include_str!("../../../vault/.gitignore");
 
 /// How much is read of what strangers put into the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
