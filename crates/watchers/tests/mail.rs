@@ -395,3 +395,18 @@ fn a_sender_without_an_address_is_said() {
     let notes = serde_yaml::to_string(&task.front.extra["notes"]).unwrap();
     assert!(notes.contains("address cannot be read"), "{notes}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_become_a_task(
+        name in "(From|To|Subject|Date|Message-ID|Content-Type|References|Authentication-Results|Received|X)",
+        value in "[\\PC\\t<>@;=?\"\u{0}-\u{1f}\u{80}-\u{9f}\u{200b}-\u{206f}\u{e0000}-\u{e007f}]{0,80}",
+        body in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        html in proptest::bool::ANY,
+    ) {
+        let kind = if html { "Content-Type: text/html\n" } else { "" };
+        let mut mail = format!("{name}: {value}\n{kind}\n").into_bytes();
+        mail.extend(body);
+        parse(&mail, &arrival());
+    }
+}

@@ -4,6 +4,7 @@ mod connect;
 mod cursor;
 mod error;
 mod session;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -240,7 +241,7 @@ impl ImapSource {
     ) -> Result<Cursor, ImapError> {
         let day = |from: DateTime<Utc>, days: u32| {
             let date = from.date_naive();
-            session::search_date(date.checked_sub_days(Days::new(days.into())).unwrap_or(date))
+            syntax::search_date(date.checked_sub_days(Days::new(days.into())).unwrap_or(date))
         };
         let found = match (start, state.complete_until) {
             // Whatever came since the last full look, read or unread; what is known is

@@ -211,6 +211,19 @@ async fn a_wrong_password_is_said_and_a_mended_one_counts_at_once() {
 }
 
 #[tokio::test]
+async fn a_token_logs_in_and_an_expired_one_is_said() {
+    let server = Server::new();
+    server.deliver(1);
+    let mut desk = Desk::new(server);
+    desk.source.auth = config::ImapAuth::Xoauth2;
+    desk.server.store().password = "renewed".into();
+    let message = desk.fails().await;
+    assert!(message.contains("Invalid token)"), "{message}");
+    desk.server.store().password = "secret".into();
+    assert_eq!(subjects(&desk.look(10).await), ["no. 1"]);
+}
+
+#[tokio::test]
 async fn a_missing_secret_is_said() {
     let mut desk = Desk::new(Server::new());
     desk.source.secret = std::sync::Arc::new(|| Err("it is not set".into()));
