@@ -24,6 +24,7 @@ pub struct Request<'a> {
 }
 
 /// What became of a task.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Draft {
     /// Nothing is to be done.

@@ -155,7 +155,9 @@ impl Fault {
                 .map(Duration::from_secs);
             // A provider that wants longer is as good as away.
             let passing = passing && wait.is_none_or(|wait| wait <= LONGEST_WAIT);
-            return Self { wait, ..fault(reason, passing, code < 500) };
+            // Refused at the door; other faults of the server may come after the work.
+            let free = code < 500 || matches!(code, 503 | 529);
+            return Self { wait, ..fault(reason, passing, free) };
         }
         let genai::Error::WebModelCall { webc_error, .. } = error else {
             return fault(

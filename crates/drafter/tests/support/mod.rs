@@ -4,14 +4,14 @@ use drafter::{Draft, Drafter, Request};
 use task::{Body, FrontMatter, Role, Task};
 
 /// A task of that id with the front matter's other keys as YAML and a quoted text.
-pub fn task(id: &str, yaml: &str, text: &str) -> Task {
+pub(crate) fn task(id: &str, yaml: &str, text: &str) -> Task {
     let front = format!("id: {id}\ntype: x\ncreated: 2026-02-23T03:15:00Z\n{yaml}\n");
     let front: FrontMatter = serde_yaml::from_str(&front).expect("front matter");
     Task::new(front, Body::of_original(text).to_markdown())
 }
 
 /// A mail from Alice.
-pub fn mail(text: &str) -> Task {
+pub(crate) fn mail(text: &str) -> Task {
     task(
         "EMAIL_20260223_alice_2d711642",
         "source: gmail\nsource_id: <q1@example.com>\nmessage_id: <q1@example.com>\naccount: owner@example.org\nfrom: alice@example.com\nfrom_name: Alice Smith\nto: [owner@example.org]\nsubject: Q1 invoice",
@@ -20,7 +20,7 @@ pub fn mail(text: &str) -> Task {
 }
 
 /// What is asked about a task on the owner's machine.
-pub fn request(task: &Task) -> Request<'_> {
+pub(crate) fn request(task: &Task) -> Request<'_> {
     Request {
         task,
         handbook: "Always be polite.",
@@ -32,6 +32,6 @@ pub fn request(task: &Task) -> Request<'_> {
 }
 
 /// Drafts it.
-pub async fn draft(drafter: &dyn Drafter, task: &Task) -> Draft {
+pub(crate) async fn draft(drafter: &dyn Drafter, task: &Task) -> Draft {
     drafter.draft(&request(task)).await.expect("a draft")
 }
