@@ -1,1 +1,30 @@
-//! The dashboard and reports.
+//! `Dashboard.md`: the owner's one page. [`dashboard`] is pure; [`Reporter`] gathers what it
+//! needs from a vault and writes the page only when more than times and counts have changed, so
+//! that an idle pair of machines makes no commits.
+//!
+//! All text from strangers (subjects, senders, errors) is made inert: it cannot link, embed, load
+//! or format anything. Nothing here executes or decides.
+
+mod dashboard;
+mod gather;
+mod inputs;
+mod week;
+
+pub use dashboard::{dashboard, state_of};
+pub use gather::{Given, ReportError, Reporter};
+pub use inputs::{
+    AgentLine, AgentSign, AgentState, ChannelLine, ChannelState, Inputs, Result, ResultKind, TaskLine,
+};
+pub use week::{Day, Week};
+
+/// The dashboard of a new vault, before an agent has written its own.
+pub const DASHBOARD_TEMPLATE: &str = include_str!("../../../Dashboard.md");
+
+/// The handbook of a new vault.
+pub const HANDBOOK_TEMPLATE: &str = include_str!("../../../Company_Handbook.md");
+
+/// The dashboard's path in the vault.
+pub const DASHBOARD: &str = "Dashboard.md";
+
+/// The handbook's path in the vault.
+pub const HANDBOOK: &str = "Company_Handbook.md";
