@@ -271,13 +271,11 @@ mod tests {
 
     #[test]
     fn accounts_are_found_by_address_and_by_name() {
-        let account = |name: &str, address: &str| MailAccount {
-            name: name.into(),
-            address: address.into(),
-            imap: None,
-            smtp: None,
-            save_sent: SaveSent::Auto,
-            append_drafts: false,
+        let account = |name: &str, address: &str| {
+            let mut account = config::Config::sample().mail.remove(0);
+            account.name = name.into();
+            account.address = address.into();
+            account
         };
         let live = |accounts| Live {
             accounts,

@@ -108,7 +108,7 @@ impl Connection {
         step(&self.place, Step::Sender, STEP, from).await?;
         for to in mail.envelope.to() {
             let command = connection.command(Rcpt::new(to.clone(), Vec::new()));
-            step(&self.place, Step::Recipient(&to.to_string()), STEP, command).await?;
+            step(&self.place, Step::Recipient(to.as_ref()), STEP, command).await?;
         }
         step(&self.place, Step::Content, STEP, connection.command(Data)).await?;
         // From here on only a reply says what happened.

@@ -208,15 +208,13 @@ fn secured() -> Secured {
 }
 
 fn settings(port: u16, security: Security, ca_file: Option<PathBuf>) -> Smtp {
-    Smtp {
-        host: "localhost".into(),
-        port,
-        security,
-        user: "owner".into(),
-        auth: ImapAuth::Password,
-        secret: config::Secret::default(),
-        ca_file,
-    }
+    let mut smtp = config::Config::sample().mail.remove(0).smtp.expect("smtp");
+    smtp.host = "localhost".into();
+    smtp.port = port;
+    smtp.security = security;
+    smtp.user = "owner".into();
+    smtp.ca_file = ca_file;
+    smtp
 }
 
 /// Opens a connection to a server that speaks TLS from the first byte, or after STARTTLS, and then

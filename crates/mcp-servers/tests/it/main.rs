@@ -2,6 +2,7 @@
 //! against a real mail server.
 
 mod binaries;
+mod mail_servers;
 mod sessions;
 mod support;
 mod tools;
