@@ -1,7 +1,7 @@
 //! What a task's message says, as far as words alone can tell: who wrote, in which language, and
 //! what is wanted.
 
-use task::{Body, Task};
+use task::{Body, Task, TaskKind};
 
 use crate::text::{has, line, own_words, sentences};
 
@@ -98,6 +98,8 @@ const SIGNS: &[(Intent, &[&str])] = &[
             "defekt*",
             "kaputt*",
             "funktioniert nicht",
+            "gewartet",
+            "zu lange",
             "beschädigt*",
             "inakzeptabel",
         ],
@@ -192,9 +194,11 @@ impl Message {
         let text = own_words(&original);
         let subject = line(front.subject.as_deref().unwrap_or_default(), 200);
         let both = format!("{subject}\n{text}");
-        // The words themselves say more than a subject that may be years old.
+        // The words themselves say more than a subject that may be years old; that of a comment
+        // or message is not even the writer's.
+        let theirs = if TaskKind::of(&front.id) == TaskKind::Email { subject.as_str() } else { "" };
         let (intent, signs) =
-            wanted(&text, &text).or_else(|| wanted(&subject, &text)).unwrap_or((Intent::Other, &[]));
+            wanted(&text, &text).or_else(|| wanted(theirs, &text)).unwrap_or((Intent::Other, &[]));
         let intent = if intent == Intent::Other && text.contains('?') { Intent::Question } else { intent };
         Self {
             from: front
@@ -270,9 +274,9 @@ fn wanted(place: &str, text: &str) -> Option<(Intent, &'static [&'static str])> 
         .map(|(intent, signs)| (*intent, *signs))
 }
 
-/// The first question that shows what is wanted, else the first question, else the first sentence
-/// that shows it; for a complaint the sentence that complains comes first. Links and addresses
-/// are not repeated.
+/// The first question that shows what is wanted, else the first sentence that does, else the first
+/// question; for a complaint the sentence that complains comes first. Links and addresses are not
+/// repeated.
 fn wish(text: &str, intent: Intent, signs: &[&str]) -> Option<String> {
     let sentences = sentences(text);
     let all = || sentences.iter().map(|sentence| ungreeted(sentence)).filter(|sentence| quotable(sentence));
@@ -284,8 +288,8 @@ fn wish(text: &str, intent: Intent, signs: &[&str]) -> Option<String> {
     let complains = || all().find(|s| intent == Intent::Complaint && shows(s));
     complains()
         .or_else(|| all().find(|s| asks(s) && shows(s)))
-        .or_else(|| all().find(asks))
         .or_else(|| all().find(shows))
+        .or_else(|| all().find(asks))
         .map(|sentence| sentence.replace(['"', '“', '”', '„'], "'"))
 }
 
@@ -300,7 +304,8 @@ fn ungreeted(sentence: &str) -> &str {
 }
 
 fn quotable(sentence: &str) -> bool {
-    (8..=200).contains(&sentence.chars().count())
+    sentence.split_whitespace().nth(2).is_some()
+        && sentence.chars().count() <= 200
         && !sentence.contains("://")
         && !sentence.contains('@')
         && !sentence.ends_with(',')

@@ -83,8 +83,9 @@ pub(crate) fn sentences(text: &str) -> Vec<String> {
                 .char_indices()
                 .find(|(at, c)| {
                     let next = rest[at + c.len_utf8()..].chars().next();
-                    // `3.5` and `a.m` are no ends; a greeting's line is one.
-                    (matches!(c, '.' | '!' | '?') && next.is_none_or(char::is_whitespace))
+                    // `3.5` and `26. Februar` are no ends; a greeting's line is one.
+                    let numbered = *c == '.' && rest[..*at].ends_with(|c: char| c.is_ascii_digit());
+                    (matches!(c, '.' | '!' | '?') && !numbered && next.is_none_or(char::is_whitespace))
                         || (*c == '\n' && rest[..*at].ends_with(','))
                 })
                 .map_or(rest.len(), |(at, c)| at + c.len_utf8());
