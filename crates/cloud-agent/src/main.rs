@@ -1,2 +1,119 @@
-//! The agent on the machine that is always on.
-fn main() {}
+//! The agent on the machine that is always on: watches, claims, drafts. It links no code that can
+//! sign or execute, and refuses to start beside a credential that acts.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use daemon::{
+    CommonArgs, Failure, Flags, InstanceLock, ModeArgs, Program, Pulse, Setup, Shutdown, Supervisor, Threads,
+};
+use task::{Clock, SystemClock};
+use watchers::Watchers;
+use worker::{Composed, Duties, Found, Vitals, compose, loop_settings, sources};
+
+/// Watches mail and channels, turns each event into a task, claims it and drafts the answer.
+/// It can never send, post or pay.
+#[derive(Parser, Debug)]
+#[command(version, about)]
+struct Cli {
+    #[command(flatten)]
+    common: CommonArgs,
+    #[command(flatten)]
+    modes: ModeArgs,
+    /// One round of everything, then exit.
+    #[arg(long)]
+    once: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    daemon::init_logging(&cli.common, if cli.once { "warn" } else { "info" });
+    daemon::run("cloud-agent", if cli.once { Threads::One } else { Threads::Few }, work(cli))
+}
+
+async fn work(cli: Cli) -> Result<(), Failure> {
+    let setup = daemon::load(Program::CloudAgent, &cli.common, &Flags::from(&cli.modes))?;
+    let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
+    let shutdown = Shutdown::install()?;
+    for warning in &setup.warnings {
+        tracing::warn!("{}: {}", warning.place, warning.message);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let composed = compose(&setup, Arc::clone(&clock)).await?;
+    let watchers = Watchers::new(
+        composed.vault.clone(),
+        setup.data.watch(),
+        (&setup.config.watchers).into(),
+        Arc::clone(&clock),
+    );
+    let vitals =
+        Vitals::open(&setup, composed.vault.clone(), composed.sync.clone(), watchers.channels(), clock)?;
+    let duties = CloudDuties(vitals);
+    if cli.once {
+        once(&setup, composed, duties, &watchers, &shutdown).await
+    } else {
+        daemon(&setup, composed, duties, &watchers, &shutdown).await
+    }
+}
+
+/// A cycle with a slow model takes this long; a loop that hangs longer is restarted by systemd.
+const STALL: Duration = Duration::from_secs(45 * 60);
+
+async fn daemon(
+    setup: &Setup,
+    mut composed: Composed,
+    mut duties: CloudDuties,
+    watchers: &Watchers,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let supervisor = Supervisor::new();
+    let pulse = Pulse::default();
+    supervisor.watch(pulse.clone(), STALL, shutdown.token());
+    let watching = watchers.start(sources(setup), &shutdown.token());
+    tracing::info!(agent = %setup.agent, dry_run = setup.modes.dry_run, "ready");
+    supervisor.ready();
+    shutdown
+        .drain(async {
+            worker::run(&mut composed.worker, &mut duties, loop_settings(setup), shutdown, &pulse).await;
+            supervisor.stopping();
+            watching.join().await;
+        })
+        .await;
+    Ok(())
+}
+
+async fn once(
+    setup: &Setup,
+    mut composed: Composed,
+    mut duties: CloudDuties,
+    watchers: &Watchers,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let found =
+        worker::once(&mut composed.worker, &mut duties, watchers, sources(setup), &shutdown.token()).await;
+    let sample = if setup.modes.mock_data { ", sample data" } else { "" };
+    let text =
+        format!("{} (cloud{sample}), vault {}\n{}", setup.agent, setup.vault_path.display(), found.summary());
+    // A reader that went away is no failure.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    if found.remote_failed {
+        return Err(Failure::failed("the remote could not be reached; the vault waits for the next time"));
+    }
+    Ok(())
+}
+
+/// The cloud machine has nothing to do beside the shared cycle.
+struct CloudDuties(Vitals);
+
+impl Duties for CloudDuties {
+    async fn after_cycle(&mut self, found: &mut Found) {
+        self.0.count(found);
+    }
+
+    async fn beat(&mut self) -> bool {
+        self.0.beat().await
+    }
+}

@@ -149,6 +149,10 @@ pub fn load_in(
     };
     config.agent.id = Some(agent.clone());
     config.agent.role = Some(role);
+    if role == Role::Gold {
+        // A machine of its own carries out its own orders.
+        config.agent.executor = agent.clone();
+    }
 
     let data = DataDir::open(data_path)?;
     let credentials = credentials(&config, &env, &data);

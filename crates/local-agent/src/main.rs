@@ -1,2 +1,30 @@
-//! The owner's agent: review, approval, execution.
-fn main() {}
+//! The owner's agent: the daemon that drafts and carries out, and the commands to decide with.
+
+mod cli;
+mod commands;
+mod duties;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use daemon::{Failure, Flags, Program, Threads};
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    daemon::init_logging(&cli.common, if cli.command.is_some() || cli.once { "warn" } else { "info" });
+    let threads = if cli.command.is_some() || cli.once { Threads::One } else { Threads::Few };
+    daemon::run("local-agent", threads, work(cli))
+}
+
+async fn work(cli: Cli) -> Result<(), Failure> {
+    let flags = Flags { role: cli.role, ..Flags::from(&cli.modes) };
+    let setup = daemon::load(Program::LocalAgent, &cli.common, &flags)?;
+    match cli.command {
+        Some(command) => commands::run(command, &setup).await,
+        None if cli.once => run::once(&setup).await,
+        None => run::daemon(&setup).await,
+    }
+}

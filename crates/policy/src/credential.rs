@@ -41,6 +41,8 @@ pub struct Finding {
     pub place: String,
     /// What is wrong with it and what to do.
     pub message: String,
+    /// The same in a word of `[a-z-]`, at most 20, for where there is no room for more.
+    pub flag: &'static str,
 }
 
 /// Scopes that can send or post, by provider documentation: Gmail's full, modify, compose and
@@ -79,6 +81,7 @@ pub fn cloud_refusals(role: Role, credentials: &[Credential]) -> Vec<Finding> {
     let refuse = |credential: &Credential, what: &str| Finding {
         place: credential.place.clone(),
         message: format!("{what}; remove it from this machine, it belongs on the owner's"),
+        flag: "acting-credential",
     };
     credentials
         .iter()
@@ -112,13 +115,22 @@ pub fn cloud_warnings(role: Role, credentials: &[Credential]) -> Vec<Finding> {
     credentials
         .iter()
         .filter_map(|credential| {
-            let message = match &credential.holds {
-                Holds::ImapPassword => "this mail password may open SMTP as well; prefer a read-only token or an app password limited to IMAP",
-                Holds::Odoo => "this Odoo key has all rights of its user; give it a user that may read and draft only",
-                Holds::Token(scopes) if scopes.is_empty() => "the scopes granted to this token are unknown; prefer one with read-only scopes",
+            let (flag, message) = match &credential.holds {
+                Holds::ImapPassword => (
+                    "mail-may-send",
+                    "this mail password may open SMTP as well; prefer a read-only token or an app password limited to IMAP",
+                ),
+                Holds::Odoo => (
+                    "odoo-full-rights",
+                    "this Odoo key has all rights of its user; give it a user that may read and draft only",
+                ),
+                Holds::Token(scopes) if scopes.is_empty() => (
+                    "token-scopes-unknown",
+                    "the scopes granted to this token are unknown; prefer one with read-only scopes",
+                ),
                 _ => return None,
             };
-            Some(Finding { place: credential.place.clone(), message: message.to_owned() })
+            Some(Finding { place: credential.place.clone(), message: message.to_owned(), flag })
         })
         .collect()
 }

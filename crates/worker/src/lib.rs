@@ -1,1 +1,28 @@
-//! The cycle that both agents share: intake, watch, claim, draft.
+//! The cycle that both agents share, and the loop that drives it.
+//!
+//! One [`Worker::cycle`]: take in what a person dropped, set aside what is no task, claim what
+//! this role may take up, draft each claimed task, put it before the owner. The worker neither
+//! signs nor executes, and reaches no crate that does; an agent composes it with what else its
+//! machine may do through [`Duties`].
+//!
+//! - [`Worker`]: the cycle.
+//! - [`run`]: the daemon's loop: one closed set of wake-ups, one cycle at a time.
+//! - [`once`]: one round of everything, for `--once`.
+//! - [`compose`]: the parts put together from a program's setup.
+//! - [`Vitals`]: the sign of life, and the look at everybody's health.
+//! - [`Found`]: what a cycle did, for logs and for `--once`.
+
+mod compose;
+mod cycle;
+mod event_loop;
+mod finding;
+mod once;
+mod outcome;
+mod vitals;
+
+pub use compose::{Composed, compose, loop_settings, open_sync, open_vault, sources};
+pub use cycle::{Parts, Worker, WorkerError};
+pub use event_loop::{Duties, LoopSettings, run};
+pub use finding::Found;
+pub use once::once;
+pub use vitals::{PeerState, Peers, Vitals};

@@ -1,2 +1,41 @@
-//! Developer commands: demo, bench.
-fn main() {}
+//! Developer commands: `cargo xtask demo` shows the whole loop, `cargo xtask bench` measures it.
+#![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
+#![expect(clippy::print_stderr, reason = "a command-line program talks to its user")]
+
+mod bench;
+mod build;
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Developer commands of the AI Employee")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole loop on this machine, offline: two vaults, a bare repository between them, sample
+    /// events, drafts, your review, and the effects on sample accounts.
+    Demo(demo::Options),
+    /// The figures that the project promises, measured here in release beside their baselines.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

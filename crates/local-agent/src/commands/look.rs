@@ -1,0 +1,209 @@
+//! `list`, `show`, `status`: what there is, for people and for scripts.
+
+use std::fmt::Write as _;
+
+use approval::visible;
+use chrono::{DateTime, Utc};
+use daemon::{Failure, OrFailure as _, Setup};
+use health::Heartbeat;
+use serde_json::{Value, json};
+use task::{Order, Priority, Stage, Task, TaskId};
+use vault::{Folder, Vault};
+use worker::Peers;
+
+use super::{desk, mode, open_vault, print, print_json};
+
+pub(crate) fn list(setup: &Setup, as_json: bool) -> Result<(), Failure> {
+    let desk = desk(setup)?;
+    let listing = desk.vault.list(&Folder::PendingApproval).or_failed("cannot list what waits for you")?;
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for entry in listing.tasks {
+        let id = entry.location.id;
+        // One that cannot be read is set aside by the daemon; here it is only named.
+        let file = match desk.open(&id) {
+            Ok(file) => file,
+            Err(error) => {
+                rows.push(json!({ "id": id, "error": error.to_string() }));
+                let _ = writeln!(text, "  {id}: {error}");
+                continue;
+            }
+        };
+        let review = desk.review(&file.task).or_failed(format!("cannot show {id}"))?;
+        let front = &file.task.front;
+        let _ = writeln!(text, "{} {}", urgency(front.priority), id);
+        let _ = writeln!(text, "    {}", gist(&file.task));
+        for warning in &review.warnings {
+            let _ = writeln!(text, "    ! {warning}");
+        }
+        rows.push(json!({
+            "id": id,
+            "type": front.kind,
+            "priority": front.priority,
+            "from": front.from,
+            "subject": front.subject,
+            "server": front.action.as_ref().map(|a| a.call.server().name()),
+            "tool": front.action.as_ref().map(|a| a.call.tool()),
+            "editable": front.action.as_ref().is_some_and(|a| a.call.text().is_some()),
+            "question": front.question,
+            "drafted_at": front.drafted_at,
+            "digest": review.digest,
+            "warnings": review.warnings,
+        }));
+    }
+    if as_json {
+        return print_json(&Value::Array(rows));
+    }
+    if text.is_empty() {
+        return print("Nothing waits for you.\n");
+    }
+    let _ = writeln!(text, "\n{} waiting: local-agent review", rows.len());
+    print(&text)
+}
+
+fn urgency(priority: Priority) -> &'static str {
+    match priority {
+        Priority::High => "!",
+        Priority::Medium | Priority::Low => " ",
+    }
+}
+
+/// What is proposed, or asked, in a line.
+fn gist(task: &Task) -> String {
+    let front = &task.front;
+    let from = front.from.as_deref().map(|from| format!(" to {}", visible(from))).unwrap_or_default();
+    let about = front.subject.as_deref().map(|s| format!(": {}", visible(s))).unwrap_or_default();
+    match (&front.action, &front.question) {
+        (Some(action), _) => format!("{}{from}{about}", action.call.tool()),
+        (None, Some(question)) => format!("asks you: {}", visible(question)),
+        (None, None) => "nothing is proposed".to_owned(),
+    }
+}
+
+pub(crate) fn show(setup: &Setup, id: &TaskId, as_json: bool) -> Result<(), Failure> {
+    let vault = open_vault(setup)?;
+    let location = vault
+        .find(id)
+        .or_failed(format!("cannot look for {id}"))?
+        .ok_or_else(|| Failure::failed(format!("there is no task {id}")).hint("local-agent list names what waits"))?;
+    let file = vault.read(&location).or_failed(format!("cannot show {id}"))?;
+    if location.stage != Stage::PendingApproval {
+        if as_json {
+            return print_json(&json!({ "id": id, "stage": location.stage.to_string(), "front": file.task.front }));
+        }
+        let bytes = file.task.to_bytes().or_failed(format!("cannot show {id}"))?;
+        let text: String = String::from_utf8_lossy(&bytes).lines().map(|line| visible(line) + "\n").collect();
+        return print(&format!("{}\n\n{text}", location.path()));
+    }
+    let review = desk(setup)?.review(&file.task).or_failed(format!("cannot show {id}"))?;
+    if as_json {
+        return print_json(&json!({
+            "id": id,
+            "stage": location.stage.to_string(),
+            "digest": review.digest,
+            "action": file.task.front.action,
+            "question": file.task.front.question,
+            "warnings": review.warnings,
+        }));
+    }
+    print(&review.screen)
+}
+
+/// What stands where.
+struct Counts {
+    new: usize,
+    in_work: usize,
+    waiting: usize,
+    errors: usize,
+    conflicts: usize,
+    /// Signed orders: task, and why this machine leaves it for now.
+    orders: Vec<(TaskId, Option<String>)>,
+}
+
+fn count(setup: &Setup, vault: &Vault) -> Result<Counts, Failure> {
+    let list = |folder: Folder| vault.list(&folder).or_failed("cannot list the vault");
+    let mut counts = Counts { new: 0, in_work: 0, waiting: 0, errors: 0, conflicts: 0, orders: Vec::new() };
+    for entry in list(Folder::NeedsAction)?.tasks {
+        if entry.location.stage == Stage::NeedsAction {
+            counts.new += 1;
+            continue;
+        }
+        let order = vault.read(&entry.location).ok().and_then(|f| Order::parse(f.task.front.order.as_deref()?).ok());
+        let why = order.and_then(|order| {
+            let here = mode(setup);
+            (order.mode != here).then(|| format!("its order is {}, and this machine runs {here}", order.mode))
+        });
+        counts.orders.push((entry.location.id, why));
+    }
+    counts.in_work = list(Folder::AllInProgress)?.tasks.len();
+    counts.waiting = list(Folder::PendingApproval)?.tasks.len();
+    counts.errors = list(Folder::Errors)?.tasks.len();
+    counts.conflicts = std::fs::read_dir(vault.root().join("Conflicts"))
+        .map(|entries| entries.flatten().filter(|e| !e.file_name().as_encoded_bytes().starts_with(b".")).count())
+        .unwrap_or_default();
+    Ok(counts)
+}
+
+pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
+    let vault = open_vault(setup)?;
+    let now = Utc::now();
+    let counts = count(setup, &vault)?;
+    let beat = Heartbeat::read(&vault, &setup.agent).ok().flatten();
+    let peers = Peers::load(setup.data.root());
+    let stopped = vault.stop_reason().or_else(|| std::fs::read_to_string(setup.data.stopped()).ok());
+    if as_json {
+        return print_json(&json!({
+            "agent": setup.agent, "role": setup.role, "mode": mode(setup), "mock": setup.modes.mock_data,
+            "stopped": stopped, "heartbeat": beat, "peers": peers,
+            "needs_action": counts.new, "in_progress": counts.in_work, "pending_approval": counts.waiting,
+            "approved": counts.orders.len(), "errors": counts.errors, "conflicts": counts.conflicts,
+        }));
+    }
+    let mut text = String::new();
+    let sample = if setup.modes.mock_data { ", sample data" } else { "" };
+    let _ = writeln!(text, "{} ({}), {} run{sample}", setup.agent, setup.role, mode(setup));
+    let _ = writeln!(text, "vault     {}", setup.vault_path.display());
+    if let Some(reason) = stopped {
+        let _ = writeln!(text, "STOPPED   {}; lift it with local-agent resume", visible(reason.trim()));
+    }
+    let _ = writeln!(
+        text,
+        "tasks     {} new, {} in work, {} waiting for you, {} signed, {} in Errors, {} in Conflicts",
+        counts.new, counts.in_work, counts.waiting, counts.orders.len(), counts.errors, counts.conflicts
+    );
+    for (id, why) in counts.orders.iter().filter_map(|(id, why)| Some((id, why.as_ref()?))) {
+        let _ = writeln!(text, "          {id} waits: {why}");
+    }
+    match &beat {
+        Some(beat) => {
+            let _ = writeln!(text, "daemon    pid {}, last sign of life {}", beat.pid, ago(beat.at, now));
+            for channel in &beat.channels {
+                let until = channel.complete_until.map_or_else(|| "never complete".into(), |at| format!("complete until {}", ago(at, now)));
+                let error = channel.last_error.as_deref().map(|e| format!("; FAILING: {}", visible(e))).unwrap_or_default();
+                let _ = writeln!(text, "channel   {} {until}{error}", channel.source);
+            }
+            for warning in &beat.warnings {
+                let _ = writeln!(text, "warning   {}", visible(warning));
+            }
+        }
+        None => {
+            let _ = writeln!(text, "daemon    has not run here yet: local-agent");
+        }
+    }
+    for peer in peers.iter() {
+        let _ = writeln!(text, "other     {}", peer.line(now));
+    }
+    print(&text)
+}
+
+/// A time as people say it.
+pub(crate) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (now - at).num_seconds();
+    match seconds {
+        ..0 => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        0..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        7_200..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}

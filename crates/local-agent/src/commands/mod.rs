@@ -1,0 +1,120 @@
+//! What the owner asks for from the command line. Results go to stdout, everything else to stderr.
+
+mod decide;
+mod doctor;
+mod init;
+mod log;
+mod look;
+mod modify;
+mod review;
+mod switch;
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use approval::{Desk, KeyFiles, Signer};
+use daemon::{Failure, OrFailure as _, Setup};
+use secrecy::SecretString;
+use signature::Approvers;
+use task::{Mode, SystemClock};
+use worker::open_vault;
+
+use crate::cli::{Command, Log, Passphrase};
+
+/// Runs one command.
+pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> {
+    match command {
+        Command::Init(arguments) => init::run(setup, &arguments),
+        Command::Doctor => doctor::run(setup).await,
+        Command::Status(arguments) => look::status(setup, arguments.json),
+        Command::List(arguments) => look::list(setup, arguments.json),
+        Command::Show(arguments) => look::show(setup, &arguments.id, arguments.json.json),
+        Command::Review(arguments) => review::run(setup, &arguments),
+        Command::Approve(arguments) => decide::approve(setup, &arguments),
+        Command::Reject(arguments) => decide::reject(setup, &arguments),
+        Command::Modify(arguments) => modify::run(setup, &arguments),
+        Command::Retry(arguments) => decide::retry(setup, &arguments.id),
+        Command::Resolve(arguments) => decide::resolve(setup, &arguments),
+        Command::Stop(arguments) => switch::stop(setup, &arguments.reason),
+        Command::Resume => switch::resume(setup),
+        Command::TrustTip(arguments) => switch::trust_tip(setup, &arguments.sha).await,
+        Command::Log(Log::Verify) => log::verify(setup),
+    }
+}
+
+/// Live or rehearsal, as the switches say.
+pub(crate) fn mode(setup: &Setup) -> Mode {
+    if setup.modes.dry_run { Mode::Dry } else { Mode::Live }
+}
+
+/// Where the owner decides. Needs what `init` makes.
+fn desk(setup: &Setup) -> Result<Desk, Failure> {
+    let need_init = |failure: Failure| failure.hint("run local-agent init first");
+    let vault_id = approval::read_vault_id(&setup.data.vault_id())
+        .or_failed("cannot tell which vault this is")
+        .map_err(need_init)?;
+    let approvers = Approvers::load(&setup.data.approvers())
+        .or_failed("cannot tell who may sign")
+        .map_err(need_init)?;
+    Ok(Desk {
+        vault: open_vault(setup)?,
+        vault_id,
+        agent: setup.agent.clone(),
+        executor: setup.config.agent.executor.clone(),
+        mode: mode(setup),
+        limits: setup.config.approval.clone(),
+        approvers,
+        clock: Arc::new(SystemClock),
+    })
+}
+
+/// The owner's key: the file in the data directory, or an ssh-agent that holds it.
+fn signer(setup: &Setup, passphrase: &Passphrase) -> Result<Signer, Failure> {
+    let files = KeyFiles::in_data(setup.data.root());
+    if !files.key.exists() {
+        if let (Some(socket), true) = (setup.env.get("SSH_AUTH_SOCK"), files.public_key.exists()) {
+            return Ok(Signer::agent(socket, files.public_key));
+        }
+        return Err(Failure::failed(format!("there is no signing key at {}", files.key.display()))
+            .hint("run local-agent init; or start the ssh-agent that holds the key and set SSH_AUTH_SOCK"));
+    }
+    let secret = if Signer::needs_passphrase(&files.key).or_failed("cannot use your signing key")? {
+        Some(read_passphrase(passphrase.passphrase_file.as_deref(), "Passphrase of your signing key: ")?)
+    } else {
+        None
+    };
+    Ok(Signer::key_file(files.key, secret))
+}
+
+/// From the file, else from the terminal without echo.
+fn read_passphrase(file: Option<&Path>, prompt: &str) -> Result<SecretString, Failure> {
+    let text = match file {
+        Some(path) => std::fs::read_to_string(path)
+            .or_failed(format!("cannot read the passphrase from {}", path.display()))?
+            .trim_end_matches(['\r', '\n'])
+            .to_owned(),
+        None => rpassword::prompt_password(prompt).map_err(|error| {
+            Failure::failed("cannot ask for the passphrase")
+                .because(error)
+                .hint("run it in a terminal, or name a file with --passphrase-file")
+        })?,
+    };
+    Ok(SecretString::from(text))
+}
+
+/// Prints to stdout; a reader that went away (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed("cannot print").because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a JSON value.
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}

@@ -1,0 +1,189 @@
+//! What the owner's machine does beside the shared cycle: it carries signed orders out, and
+//! writes the dashboard.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon::{Failure, OrFailure as _, Setup};
+use executor::{End, Entry, Executor};
+use health::Heartbeat;
+use mcp_client::Sessions;
+use policy::Class;
+use reports::{AgentSign, Given, Reporter};
+use task::{AgentId, Clock};
+use vault::{Folder, Vault};
+use worker::{Duties, Found, Vitals};
+
+use crate::commands::mode;
+
+/// The owner's machine's own work.
+pub(crate) struct OwnersDuties {
+    vault: Vault,
+    vitals: Vitals,
+    /// Absent until `init` has been run: then nothing can have been signed either.
+    executor: Option<Executor>,
+    sessions: Arc<Sessions>,
+    reporter: Reporter,
+    agent: AgentId,
+    limits: config::Health,
+    clock: Arc<dyn Clock>,
+    entries: Vec<Entry>,
+}
+
+impl OwnersDuties {
+    pub(crate) fn open(setup: &Setup, vault: Vault, vitals: Vitals, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let sessions = Arc::new(Sessions::new(session_settings(setup)?));
+        let executor = match approval::read_vault_id(&setup.data.vault_id()) {
+            Err(error) if setup.data.vault_id().exists() => {
+                return Err(Failure::failed("cannot tell which vault this is").because(error));
+            }
+            Err(_) => None,
+            Ok(vault_id) => {
+                let settings = executor::Settings {
+                    vault: vault.clone(),
+                    vault_id,
+                    agent: setup.agent.clone(),
+                    role: setup.role,
+                    mode: mode(setup),
+                    data: setup.data.root().to_owned(),
+                    approvers: setup.data.approvers(),
+                    stop_file: setup.data.stopped(),
+                    clock: Arc::clone(&clock),
+                };
+                let caller = Arc::clone(&sessions) as Arc<dyn mcp_client::ToolCaller>;
+                Some(Executor::open(settings, caller).or_failed("cannot open the journal")?)
+            }
+        };
+        Ok(Self {
+            vault,
+            vitals,
+            executor,
+            sessions,
+            reporter: Reporter::new(),
+            agent: setup.agent.clone(),
+            limits: setup.config.health.clone(),
+            clock,
+            entries: Vec::new(),
+        })
+    }
+
+    /// Every order that was looked at, with how far it came.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How many drafts wait for the owner.
+    pub(crate) fn waiting(&self) -> usize {
+        self.vault.list(&Folder::PendingApproval).map(|listing| listing.tasks.len()).unwrap_or_default()
+    }
+
+    /// Ends the tool servers.
+    pub(crate) async fn close(&self) {
+        self.sessions.close().await;
+    }
+}
+
+/// Where the tool servers' programs are: as configured, else beside this program.
+pub(crate) fn server_folder(setup: &Setup) -> Result<PathBuf, Failure> {
+    if let Some(directory) = &setup.config.mcp.directory {
+        return Ok(directory.clone());
+    }
+    let own = std::env::current_exe().or_failed("cannot find this program's own folder")?;
+    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
+    let modes = &setup.modes;
+    let switches = [
+        ("DRY_RUN", modes.dry_run),
+        ("MOCK_DATA", modes.mock_data),
+        ("ODOO_MOCK", modes.odoo_mock),
+        ("WHATSAPP_MOCK", modes.whatsapp_mock),
+        ("PAYMENT_MOCK", modes.payment_mock),
+    ];
+    let mut environment: Vec<(String, String)> =
+        switches.iter().map(|(name, on)| ((*name).to_owned(), on.to_string())).collect();
+    environment.push(("AGENT_ID".into(), setup.agent.to_string()));
+    environment.push(("AGENT_ROLE".into(), setup.role.to_string()));
+    Ok(mcp_client::Settings {
+        directory: server_folder(setup)?,
+        agent: setup.agent.clone(),
+        role: setup.role,
+        max_class: Class::Dangerous,
+        config: setup.config_file.clone(),
+        data: setup.data.root().to_owned(),
+        environment,
+        timeout: Duration::from_secs(setup.config.mcp.timeout_seconds),
+    })
+}
+
+impl Duties for OwnersDuties {
+    async fn after_cycle(&mut self, found: &mut Found) {
+        self.vitals.count(found);
+        if let Some(executor) = &self.executor {
+            let report = executor.run_cycle().await;
+            for entry in &report.entries {
+                match entry.end {
+                    End::Waiting => {}
+                    End::Failed | End::Unknown | End::Refused => {
+                        self.vitals.count_order(true);
+                        tracing::warn!(task = %entry.id, "{}", sentence(entry));
+                    }
+                    End::Done | End::Dry | End::Returned => {
+                        self.vitals.count_order(false);
+                        tracing::info!(task = %entry.id, "{}", sentence(entry));
+                    }
+                }
+            }
+            found.orders += report.entries.iter().filter(|entry| entry.end != End::Waiting).count();
+            for problem in report.problems {
+                found.trouble(problem);
+            }
+            self.entries.extend(report.entries);
+            // Only the newest are of interest, and only to `--once`.
+            let surplus = self.entries.len().saturating_sub(200);
+            self.entries.drain(..surplus);
+        }
+        self.write_dashboard(found);
+    }
+
+    async fn beat(&mut self) -> bool {
+        self.vitals.beat().await
+    }
+}
+
+impl OwnersDuties {
+    fn write_dashboard(&mut self, found: &mut Found) {
+        let here = Heartbeat::read_all(&self.vault).unwrap_or_default();
+        let mut signs: Vec<AgentSign> = here.into_iter().map(|beat| AgentSign::from(&beat)).collect();
+        for peer in self.vitals.peers().iter() {
+            signs.push(AgentSign::remote(peer.agent.clone(), &peer.note, peer.last_sign));
+        }
+        let given = Given {
+            now: self.clock.now(),
+            agent: &self.agent,
+            health: &self.limits,
+            signs: &signs,
+            warnings: self.vitals.warnings(),
+        };
+        match self.reporter.refresh(&self.vault, &given) {
+            Ok(written) => found.page_written |= written,
+            Err(error) => found.trouble(format!("cannot write the dashboard: {error}")),
+        }
+    }
+}
+
+/// What became of an order, in a line.
+pub(crate) fn sentence(entry: &Entry) -> String {
+    let what = match entry.end {
+        End::Done => "carried out",
+        End::Dry => "rehearsed, nothing was sent",
+        End::Failed => "not carried out",
+        End::Unknown => "nobody knows whether it was carried out; settle it with local-agent resolve",
+        End::Refused => "refused",
+        End::Returned => "back to you",
+        End::Waiting => "waits",
+    };
+    if entry.message.is_empty() { what.to_owned() } else { format!("{what}: {}", entry.message) }
+}

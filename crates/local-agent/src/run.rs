@@ -1,0 +1,99 @@
+//! The daemon, and one round of it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon::{Failure, InstanceLock, Pulse, Setup, Shutdown, Supervisor};
+use task::{Clock, Stage, SystemClock};
+use watchers::Watchers;
+use worker::{Found, Vitals, compose, loop_settings, sources};
+
+use crate::duties::OwnersDuties;
+
+/// A cycle with a slow model takes this long; a loop that hangs longer is restarted by systemd.
+const STALL: Duration = Duration::from_secs(45 * 60);
+
+/// Runs until a signal.
+pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
+    let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
+    let shutdown = Shutdown::install()?;
+    let supervisor = Supervisor::new();
+    let pulse = Pulse::default();
+    supervisor.watch(pulse.clone(), STALL, shutdown.token());
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut composed = compose(setup, Arc::clone(&clock)).await?;
+    let watchers = Watchers::new(
+        composed.vault.clone(),
+        setup.data.watch(),
+        (&setup.config.watchers).into(),
+        Arc::clone(&clock),
+    );
+    let vitals =
+        Vitals::open(setup, composed.vault.clone(), composed.sync.clone(), watchers.channels(), Arc::clone(&clock))?;
+    let mut duties = OwnersDuties::open(setup, composed.vault.clone(), vitals, clock)?;
+    let watching = watchers.start(sources(setup), &shutdown.token());
+    tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
+    supervisor.ready();
+    shutdown
+        .drain(async {
+            worker::run(&mut composed.worker, &mut duties, loop_settings(setup), &shutdown, &pulse).await;
+            supervisor.stopping();
+            watching.join().await;
+            duties.close().await;
+        })
+        .await;
+    Ok(())
+}
+
+/// One round, with an account of it on stdout.
+pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
+    let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
+    let shutdown = Shutdown::install()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut composed = compose(setup, Arc::clone(&clock)).await?;
+    let watchers = Watchers::new(
+        composed.vault.clone(),
+        setup.data.watch(),
+        (&setup.config.watchers).into(),
+        Arc::clone(&clock),
+    );
+    let vitals =
+        Vitals::open(setup, composed.vault.clone(), composed.sync.clone(), watchers.channels(), Arc::clone(&clock))?;
+    let mut duties = OwnersDuties::open(setup, composed.vault.clone(), vitals, clock)?;
+    let found =
+        worker::once(&mut composed.worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
+    duties.close().await;
+    let text = account(setup, &found, &duties);
+    // A reader that went away is no failure.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    if found.remote_failed {
+        return Err(Failure::failed("the remote could not be reached; the vault waits for the next time"));
+    }
+    Ok(())
+}
+
+/// What was found, done, and would have been done, in a few lines.
+fn account(setup: &Setup, found: &Found, duties: &OwnersDuties) -> String {
+    let mut text = String::new();
+    let mode = if setup.modes.dry_run { "dry run" } else { "live" };
+    let sample = if setup.modes.mock_data { ", sample data" } else { "" };
+    let _ = writeln!(text, "{} ({}), {mode}{sample}, vault {}", setup.agent, setup.role, setup.vault_path.display());
+    text.push_str(&found.summary());
+    for entry in duties.entries() {
+        let _ = writeln!(text, "  {}: {}", entry.id, crate::duties::sentence(entry));
+    }
+    let waiting = found.worked.iter().filter(|(_, stage)| *stage == Stage::PendingApproval).count();
+    match (duties.waiting(), setup.modes.dry_run) {
+        (0, _) => text.push_str("nothing waits for you\n"),
+        (n, true) => {
+            let _ = writeln!(text, "{n} waiting for you ({waiting} new): local-agent review; in a dry run nothing is sent");
+        }
+        (n, false) => {
+            let _ = writeln!(text, "{n} waiting for you ({waiting} new): local-agent review");
+        }
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! Putting the parts together from a program's setup, the same way on both machines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claim::Claims;
+use config::Channel;
+use daemon::{Failure, OrFailure as _, Setup};
+use secrecy::SecretString;
+use sync::{Side, Sync};
+use task::{Clock, Role};
+use vault::{Limits, Vault};
+use watchers::{ImapOptions, Source, imap_source, mock_sources};
+
+use crate::{LoopSettings, Parts, Worker};
+
+/// The vault, the other machine, and the worker between them.
+pub struct Composed {
+    /// The folder.
+    pub vault: Vault,
+    /// The other machine; absent without sync.
+    pub sync: Option<Arc<Sync>>,
+    /// The cycle.
+    pub worker: Worker,
+}
+
+/// Opens the vault of a setup.
+pub fn open_vault(setup: &Setup) -> Result<Vault, Failure> {
+    let limits = Limits { max_task_bytes: setup.config.vault.max_task_bytes };
+    Vault::open(&setup.vault_path, limits)
+        .or_failed(format!("cannot open the vault {}", setup.vault_path.display()))
+}
+
+/// Opens the vault's Git, if the setup has any.
+pub async fn open_sync(setup: &Setup, vault: &Vault, clock: Arc<dyn Clock>) -> Result<Option<Arc<Sync>>, Failure> {
+    if !setup.config.sync.enabled {
+        return Ok(None);
+    }
+    if setup.config.sync.remote.is_none() {
+        return Err(Failure::usage("sync is enabled, but sync.remote names no repository")
+            .hint("set sync.remote in config.yaml to your private repository, or sync.enabled: false"));
+    }
+    let settings = sync::Settings {
+        vault: vault.clone(),
+        config: setup.config.sync.clone(),
+        agent: setup.agent.clone(),
+        state_dir: setup.data.sync(),
+        side: if setup.role == Role::Cloud { Side::Other } else { Side::Owner },
+    };
+    let sync = Sync::open(settings, clock).await.or_failed("cannot open the vault's Git repository")?;
+    Ok(Some(Arc::new(sync)))
+}
+
+/// Puts a worker together.
+pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, Failure> {
+    let config = &setup.config;
+    let vault = open_vault(setup)?;
+    let sync = open_sync(setup, &vault, Arc::clone(&clock)).await?;
+    let claims = Claims::new(
+        vault.clone(),
+        claim::Settings {
+            agent: setup.agent.clone(),
+            executor: config.agent.executor.clone(),
+            state_file: setup.data.claims(),
+            stale_after: Duration::from_secs(config.claims.stale_minutes * 60),
+        },
+        Arc::clone(&clock),
+    );
+    let claims = match &sync {
+        Some(sync) => claims.published_by(Arc::clone(sync) as Arc<dyn claim::Publisher>),
+        None => claims,
+    };
+    let worker = Worker::new(Parts {
+        vault: vault.clone(),
+        claims,
+        sync: sync.clone(),
+        drafter: drafter::build(&config.drafter, model_key(setup)?, setup.data.budget(), Arc::clone(&clock))
+            .or_usage("cannot set up the drafter")?,
+        agent: setup.agent.clone(),
+        role: setup.role,
+        owner_name: config.owner.name.clone(),
+        account: config.mail.first().map_or_else(|| "owner@example.com".to_owned(), |mail| mail.address.clone()),
+        limits: config.claims.clone(),
+        quiet: Duration::from_secs(config.vault.quiet_seconds),
+        stopped: setup.data.stopped(),
+        clock,
+    });
+    Ok(Composed { vault, sync, worker })
+}
+
+fn model_key(setup: &Setup) -> Result<Option<SecretString>, Failure> {
+    let drafter = &setup.config.drafter;
+    match &drafter.llm.api_key {
+        Some(secret) if drafter.kind == config::DrafterKind::Llm => {
+            setup.env.secret(secret, "drafter.llm.api_key").map(Some).map_err(Failure::from)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The channels that a role watches: WhatsApp stays on the owner's machine, the rest is the
+/// cloud's, and a single machine watches all.
+fn channels(role: Role) -> impl Fn(&Channel) -> bool {
+    move |channel| match role {
+        Role::Cloud => *channel != Channel::Whatsapp,
+        Role::Local => *channel == Channel::Whatsapp,
+        Role::Gold => true,
+    }
+}
+
+/// The sources of a setup: sample events in mock mode, real accounts otherwise.
+pub fn sources(setup: &Setup) -> Vec<Box<dyn Source>> {
+    let config = &setup.config;
+    let mine = channels(setup.role);
+    if setup.modes.mock_data {
+        let mocked: Vec<Channel> = config.watchers.mock_channels.iter().copied().filter(mine).collect();
+        return mock_sources(&mocked);
+    }
+    if !mine(&Channel::Gmail) {
+        return Vec::new();
+    }
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    for account in &config.mail {
+        let (env, place) = (setup.env.clone(), format!("mail account {}", account.name));
+        let Some(secret) = account.imap.as_ref().map(|imap| imap.secret.clone()) else { continue };
+        let read = Arc::new(move || env.secret(&secret, &place).map_err(|error| error.to_string()));
+        if let Some(source) = imap_source(account, read, ImapOptions::from(&config.watchers)) {
+            sources.push(Box::new(source));
+        }
+    }
+    sources
+}
+
+/// How often the loop wakes up, from the configuration.
+pub fn loop_settings(setup: &Setup) -> LoopSettings {
+    let config = &setup.config;
+    LoopSettings {
+        poll: Duration::from_secs(config.watchers.poll_seconds.min(config.vault.quiet_seconds.max(1))),
+        sync: Duration::from_secs(config.sync.interval_seconds),
+        push_gap: Duration::from_secs(config.sync.push_gap_seconds),
+        beat: Duration::from_secs(config.health.heartbeat_seconds),
+    }
+}

@@ -1,0 +1,418 @@
+//! One cycle: take in, set aside, claim, draft, put before the owner.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use claim::{Claims, Owned, Taken};
+use drafter::{Drafter, Request};
+use router::Route;
+use sync::Sync;
+use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Priority, Role, Stage, TaskId, TaskKind};
+use tokio_util::sync::CancellationToken;
+use vault::{Folder, ReadError, TaskFile, Vault};
+
+use crate::{Found, outcome};
+
+/// What a worker is made of.
+pub struct Parts {
+    /// The folder.
+    pub vault: Vault,
+    /// Who owns what.
+    pub claims: Claims,
+    /// The other machine; absent without sync.
+    pub sync: Option<Arc<Sync>>,
+    /// Who writes.
+    pub drafter: Box<dyn Drafter>,
+    /// This agent.
+    pub agent: AgentId,
+    /// Its role.
+    pub role: Role,
+    /// How drafts are signed.
+    pub owner_name: String,
+    /// Whose account answers when a task names none.
+    pub account: String,
+    /// Claims and retries.
+    pub limits: config::Claims,
+    /// How long a half-written file is left alone.
+    pub quiet: Duration,
+    /// The kill switch's copy in the data directory.
+    pub stopped: PathBuf,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Works through the vault, one cycle at a time.
+pub struct Worker {
+    parts: Parts,
+    /// Tasks that failed here: how often, and when they may be tried again.
+    failures: HashMap<TaskId, (u32, DateTime<Utc>)>,
+    /// While the remote cannot be reached, tasks that need its word are left alone until then.
+    shared_after: DateTime<Utc>,
+    /// What was said last of the remote, so that it is said once.
+    said: Option<String>,
+}
+
+/// Why one task could not be worked on. The rest goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The task's file.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its next place.
+    #[error(transparent)]
+    Move(#[from] vault::MoveError),
+    /// The model, or the template.
+    #[error("draft: {0}")]
+    Draft(#[from] drafter::DraftError),
+    /// It took longer than `claims.work_minutes`.
+    #[error("draft took longer than {0} minutes")]
+    Slow(u64),
+    /// The program is ending; nothing was done.
+    #[error("the program is ending")]
+    Ending,
+}
+
+/// How long tasks that need the remote's word wait after it could not be reached.
+const REMOTE_PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// Before the second try of a task that failed; doubled with each further one.
+const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// Health incidents belong to the owner; agents leave them alone.
+const INCIDENT: &str = "ERROR_HEALTH_";
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, failures: HashMap::new(), shared_after: DateTime::UNIX_EPOCH, said: None }
+    }
+
+    /// The vault's folder.
+    pub fn root(&self) -> &Path {
+        self.parts.vault.root()
+    }
+
+    /// At start, before anything new: what this agent had in work when it ended is continued.
+    pub async fn resume(&mut self, cancel: &CancellationToken) -> Found {
+        let mut found = Found::default();
+        match self.parts.claims.resume_own().await {
+            Ok(taken) => self.work_on(taken, cancel, &mut found).await,
+            Err(error) => found.trouble(format!("cannot look for own claims: {error}")),
+        }
+        found
+    }
+
+    /// Brings the vault and the remote together. A remote that cannot be reached is said once.
+    pub async fn synchronise(&mut self) -> Found {
+        let mut found = Found::default();
+        let Some(sync) = &self.parts.sync else { return found };
+        match sync.cycle().await {
+            Ok(report) => {
+                if self.said.take().is_some() {
+                    tracing::info!("the remote can be reached again");
+                }
+                self.shared_after = DateTime::UNIX_EPOCH;
+                found.pulled = report.pulled;
+                found.pushed = report.pushed;
+                for refusal in &report.refused {
+                    found.trouble(format!("from the remote: {refusal}"));
+                }
+                for conflict in &report.conflicts {
+                    found.trouble(format!("two edits met; the other version is in {conflict}"));
+                }
+            }
+            Err(error) => self.remote_trouble(format!("cannot synchronise: {error}"), &mut found),
+        }
+        found
+    }
+
+    fn remote_trouble(&mut self, message: String, found: &mut Found) {
+        found.remote_failed = true;
+        self.shared_after = self.parts.clock.now() + REMOTE_PAUSE;
+        if self.said.as_ref() != Some(&message) {
+            found.trouble(message.clone());
+        }
+        self.said = Some(message);
+    }
+
+    /// One cycle. Errors concern single tasks and are in the result; nothing stops the rest.
+    pub async fn cycle(&mut self, cancel: &CancellationToken) -> Found {
+        let mut found = Found::default();
+        if self.is_stopped().await {
+            found.stopped = true;
+            return found;
+        }
+        let now = self.parts.clock.now();
+        let (vault, quiet) = (self.parts.vault.clone(), self.quiet());
+        let looked = blocking(move || look(&vault, now, quiet)).await;
+        let Some(looked) = looked else { return found };
+        found.add(looked.found);
+        let candidates: Vec<Location> = looked
+            .candidates
+            .into_iter()
+            .filter(|location| self.wants(location, now))
+            .take(self.parts.limits.per_cycle)
+            .collect();
+        if candidates.is_empty() || cancel.is_cancelled() {
+            return found;
+        }
+        let taken = self.parts.claims.take(candidates).await;
+        self.work_on(taken, cancel, &mut found).await;
+        found
+    }
+
+    fn quiet(&self) -> TimeDelta {
+        TimeDelta::from_std(self.parts.quiet).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// The kill switch: here or in the vault. What cannot be read counts as on.
+    async fn is_stopped(&self) -> bool {
+        let (vault, here) = (self.parts.vault.clone(), self.parts.stopped.clone());
+        blocking(move || here.exists() || vault.is_stopped().unwrap_or(true)).await.unwrap_or(true)
+    }
+
+    fn wants(&self, location: &Location, now: DateTime<Utc>) -> bool {
+        let kind = TaskKind::of(&location.id);
+        let paused = self.parts.sync.is_some() && !router::one_claimant(kind) && now < self.shared_after;
+        location.stage == Stage::NeedsAction
+            && !location.id.as_str().starts_with(INCIDENT)
+            && router::route(kind, self.parts.role) != Route::Skip
+            && self.parts.claims.may_take(location)
+            && !paused
+            && self.failures.get(&location.id).is_none_or(|(_, not_before)| now >= *not_before)
+    }
+
+    async fn work_on(&mut self, taken: Taken, cancel: &CancellationToken, found: &mut Found) {
+        found.lost += taken.lost.len();
+        for (id, error) in taken.failed {
+            found.trouble(format!("cannot claim {id}: {error}"));
+        }
+        if let Some(error) = taken.unpublished {
+            self.remote_trouble(error.to_string(), found);
+        }
+        for claim in taken.owned {
+            if cancel.is_cancelled() {
+                self.give_back(claim, found).await;
+                continue;
+            }
+            self.work(claim, cancel, found).await;
+        }
+    }
+
+    /// Works on one owned task and says where it ended.
+    async fn work(&mut self, claim: Owned, cancel: &CancellationToken, found: &mut Found) {
+        let id = claim.id().clone();
+        let started = self.parts.clock.now();
+        let worked = self.draft(&claim, cancel).await;
+        let elapsed = u64::try_from((self.parts.clock.now() - started).num_milliseconds()).unwrap_or_default();
+        match worked {
+            Ok((stage, event)) => {
+                self.failures.remove(&id);
+                self.log(AuditEvent { duration_ms: elapsed, ..event }).await;
+                if let Err(error) = self.parts.claims.complete(claim).await {
+                    found.trouble(format!("cannot remove the claim file of {id}: {error}"));
+                }
+                found.worked.push((id, stage));
+            }
+            Err(WorkerError::Ending) => self.give_back(claim, found).await,
+            Err(WorkerError::Read(ReadError::Gone(_)) | WorkerError::Move(vault::MoveError::Gone(_))) => {
+                // A person moved it while it was in work.
+                tracing::info!(task = %id, "gone while in work");
+            }
+            Err(error) => self.failed(claim, error, found).await,
+        }
+    }
+
+    /// Drafts a task and moves it on; the returned event is for the log.
+    async fn draft(&self, claim: &Owned, cancel: &CancellationToken) -> Result<(Stage, AuditEvent), WorkerError> {
+        let parts = &self.parts;
+        let (vault, location) = (parts.vault.clone(), claim.location().clone());
+        let (file, handbook) = blocking(move || {
+            let handbook = vault.read_page("Company_Handbook.md").ok().flatten().unwrap_or_default();
+            vault.read(&location).map(|file| (file, handbook))
+        })
+        .await
+        .ok_or(WorkerError::Ending)??;
+        let account = file.task.front.account.as_deref().unwrap_or(&parts.account).to_owned();
+        let request = Request {
+            task: &file.task,
+            handbook: &handbook,
+            owner_name: &parts.owner_name,
+            account: &account,
+            role: parts.role,
+            now: parts.clock.now(),
+        };
+        let limit = Duration::from_secs(parts.limits.work_minutes * 60);
+        let draft = tokio::select! {
+            draft = parts.drafter.draft(&request) => draft?,
+            () = cancel.cancelled() => return Err(WorkerError::Ending),
+            () = tokio::time::sleep(limit) => return Err(WorkerError::Slow(parts.limits.work_minutes)),
+        };
+        let mut task = file.task.clone();
+        let stage = outcome::apply(&mut task, draft, &parts.agent, parts.role, parts.clock.now());
+        let mut event = AuditEvent::new("draft", Some(task.front.id.clone())).with("stage", stage.to_string());
+        if let Some(action) = &task.front.action {
+            event = event.with("tool", action.call.tool());
+            event.approval_status = "pending".into();
+        }
+        let (vault, to) = (parts.vault.clone(), stage.clone());
+        let moved: TaskFile =
+            blocking(move || vault.finish(&file, &task, to)).await.ok_or(WorkerError::Ending)??;
+        if let Some(path) = moved.displaced {
+            tracing::warn!(task = %moved.location.id, "edited while in work; that version is in {path}");
+        }
+        Ok((stage, event))
+    }
+
+    /// Counts a failure: the task is released for another try, or set aside after the last.
+    async fn failed(&mut self, claim: Owned, error: WorkerError, found: &mut Found) {
+        let id = claim.id().clone();
+        let tries = self.failures.get(&id).map_or(0, |(tries, _)| *tries) + 1;
+        let reason = error.to_string();
+        // A file that does not parse will not parse the next time either.
+        let final_try = tries >= self.parts.limits.max_attempts || matches!(error, WorkerError::Read(_));
+        let event = AuditEvent::new("draft", Some(id.clone()))
+            .with("reason", reason.clone())
+            .with("attempt", tries)
+            .result(AuditOutcome::Failed);
+        self.log(event).await;
+        if !final_try {
+            let exponent = i32::try_from(tries.min(10)).unwrap_or(10) - 1;
+            let pause = RETRY_PAUSE * 2_i32.pow(exponent.unsigned_abs());
+            self.failures.insert(id.clone(), (tries, self.parts.clock.now() + pause));
+            found.trouble(format!("{id}: {reason}; it is tried again in {} s", pause.num_seconds()));
+            self.give_back(claim, found).await;
+            return;
+        }
+        self.failures.remove(&id);
+        let (vault, location, text) = (self.parts.vault.clone(), claim.location().clone(), reason.clone());
+        let aside = blocking(move || set_aside(&vault, &location, &text)).await;
+        match aside {
+            Some(Ok(())) => found.set_aside.push((id.to_string(), reason)),
+            Some(Err(error)) => found.trouble(format!("cannot set {id} aside: {error}")),
+            None => {}
+        }
+        if let Err(error) = self.parts.claims.complete(claim).await {
+            found.trouble(format!("cannot remove the claim file of {id}: {error}"));
+        }
+    }
+
+    async fn give_back(&self, claim: Owned, found: &mut Found) {
+        let id = claim.id().clone();
+        if let Err(error) = self.parts.claims.release(claim).await {
+            found.trouble(format!("cannot release {id}: {error}; the next start does"));
+        }
+    }
+
+    async fn log(&self, event: AuditEvent) {
+        let (vault, agent, now) =
+            (self.parts.vault.clone(), self.parts.agent.clone(), self.parts.clock.now());
+        if let Some(Err(error)) = blocking(move || vault.log(&agent, event, now)).await {
+            tracing::error!("cannot write the audit log: {error}");
+        }
+    }
+}
+
+/// Runs file work off the runtime; `None` when the runtime is going down.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => Some(value),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
+    }
+}
+
+/// What a look at the working folders brought.
+struct Looked {
+    found: Found,
+    /// High priority first, then the oldest.
+    candidates: Vec<Location>,
+}
+
+/// Takes in what people dropped, sets aside what is no task, and lists the rest.
+fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta) -> Looked {
+    let mut found = Found::default();
+    match vault.intake(now, quiet) {
+        Ok(intake) => {
+            found.taken_in = intake.taken.into_iter().map(|taken| taken.location.id).collect();
+            for stranger in intake.strangers {
+                quarantine(vault, &stranger.path, &stranger.reason, &mut found);
+            }
+        }
+        Err(error) => found.trouble(format!("cannot look into Inbox: {error}")),
+    }
+    for folder in [Folder::PendingApproval, Folder::Rejected] {
+        match vault.list(&folder) {
+            Ok(listing) => strangers(vault, listing.strangers, now, quiet, &mut found),
+            Err(error) => found.trouble(format!("cannot list a folder: {error}")),
+        }
+    }
+    let mut candidates = Vec::new();
+    match vault.list(&Folder::NeedsAction) {
+        Ok(listing) => {
+            strangers(vault, listing.strangers, now, quiet, &mut found);
+            for entry in listing.tasks {
+                if entry.location.stage != Stage::NeedsAction {
+                    continue;
+                }
+                match vault.read(&entry.location) {
+                    Ok(file) => {
+                        candidates.push((file.task.front.priority, file.task.front.created, entry.location));
+                    }
+                    Err(ReadError::Gone(_)) => {}
+                    // It may be half-written by a person, and is read again when it has been quiet.
+                    Err(_) if (now - entry.modified).abs() < quiet => {}
+                    Err(error) => {
+                        let path = entry.location.path();
+                        quarantine(vault, Path::new(&path), &error.to_string(), &mut found);
+                    }
+                }
+            }
+        }
+        Err(error) => found.trouble(format!("cannot list Needs_Action: {error}")),
+    }
+    candidates.sort_by(|a: &(Priority, _, _), b| (a.0, a.1).cmp(&(b.0, b.1)));
+    Looked { found, candidates: candidates.into_iter().map(|(_, _, location)| location).collect() }
+}
+
+fn strangers(
+    vault: &Vault,
+    strangers: Vec<vault::Stranger>,
+    now: DateTime<Utc>,
+    quiet: TimeDelta,
+    found: &mut Found,
+) {
+    for stranger in strangers {
+        if (now - stranger.modified).abs() >= quiet {
+            quarantine(vault, &stranger.path, &stranger.reason, found);
+        }
+    }
+}
+
+fn quarantine(vault: &Vault, path: &Path, reason: &str, found: &mut Found) {
+    match vault.quarantine(path, reason) {
+        Ok(aside) => {
+            tracing::warn!("set {} aside as {aside}: {reason}", path.display());
+            found.set_aside.push((path.display().to_string(), reason.to_owned()));
+        }
+        Err(vault::SetAsideError::Gone(_)) => {}
+        Err(error) => found.trouble(format!("cannot set {} aside: {error}", path.display())),
+    }
+}
+
+/// Moves a claimed task to Errors with its reason; one that does not parse goes as it is.
+fn set_aside(vault: &Vault, location: &Location, reason: &str) -> Result<(), Box<dyn std::error::Error + Send + std::marker::Sync>> {
+    match vault.read(location) {
+        Ok(file) => {
+            let mut task = file.task.clone();
+            task.front.reason = Some(reason.to_owned());
+            task.front.attempts += 1;
+            vault.finish(&file, &task, Stage::Errors)?;
+        }
+        Err(_) => {
+            vault.quarantine(Path::new(&location.path()), reason)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The daemon's loop: every wake-up is one of a closed set, and one cycle runs at a time.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use daemon::{Pulse, Shutdown};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::{Found, Worker};
+
+/// What a machine does beside the shared cycle.
+pub trait Duties: Send {
+    /// After each cycle: execution and the dashboard on the owner's machine, nothing on the cloud.
+    /// What it changed is added to `found`.
+    fn after_cycle(&mut self, found: &mut Found) -> impl Future<Output = ()> + Send;
+
+    /// At each heartbeat: the sign of life, and a look at the machine's health. Whether the vault
+    /// changed by it.
+    fn beat(&mut self) -> impl Future<Output = bool> + Send;
+}
+
+/// How often the loop wakes up by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct LoopSettings {
+    /// A look at the vault even if nothing was notified: events may be lost, folders may be on a
+    /// file system that has none, and a quiet period may have passed.
+    pub poll: Duration,
+    /// Between two synchronisations when nothing changed.
+    pub sync: Duration,
+    /// The shortest time between two synchronisations because of own changes.
+    pub push_gap: Duration,
+    /// Between two heartbeats.
+    pub beat: Duration,
+}
+
+/// Why the loop woke up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    Vault,
+    Poll,
+    Sync,
+    Beat,
+    Stop,
+}
+
+/// The folders whose changes mean work.
+const WATCHED: [&str; 4] = ["", "Inbox", "Needs_Action", "Pending_Approval"];
+
+/// Runs cycles until the shutdown token is cancelled. The first cycle runs at once.
+pub async fn run(
+    worker: &mut Worker,
+    duties: &mut impl Duties,
+    settings: LoopSettings,
+    shutdown: &Shutdown,
+    pulse: &Pulse,
+) {
+    let token = shutdown.token();
+    let (notice, mut vault_changes) = mpsc::channel(1);
+    // Kept alive for as long as the loop runs.
+    let _watcher = watch(worker.root(), notice);
+    let every = |period: Duration| {
+        let mut ticks = interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    };
+    let (mut poll, mut sync, mut beat) = (every(settings.poll), every(settings.sync), every(settings.beat));
+    // The other machine's news first, then what this one had in work, then what is new.
+    worker.synchronise().await;
+    let resumed = worker.resume(&token).await;
+    let mut unpushed = duties.beat().await || resumed.changed();
+    let mut push_due = Instant::now();
+    let mut wake = Wake::Vault;
+    loop {
+        pulse.beat();
+        match wake {
+            Wake::Stop => break,
+            Wake::Beat => unpushed |= duties.beat().await,
+            Wake::Vault | Wake::Poll => {
+                let mut found = worker.cycle(&token).await;
+                duties.after_cycle(&mut found).await;
+                unpushed |= found.changed();
+            }
+            Wake::Sync => {
+                let report = worker.synchronise().await;
+                unpushed = false;
+                push_due = Instant::now() + settings.push_gap;
+                sync.reset();
+                if report.pulled > 0 {
+                    // What came in is looked at without waiting for a notice of it.
+                    wake = Wake::Vault;
+                    continue;
+                }
+            }
+        }
+        wake = tokio::select! {
+            biased;
+            () = token.cancelled() => Wake::Stop,
+            _ = beat.tick() => Wake::Beat,
+            Some(()) = vault_changes.recv() => Wake::Vault,
+            () = tokio::time::sleep_until(push_due), if unpushed => Wake::Sync,
+            _ = sync.tick() => Wake::Sync,
+            _ = poll.tick() => Wake::Poll,
+        };
+    }
+    if unpushed {
+        worker.synchronise().await;
+    }
+}
+
+/// Notifies of changes in the vault's working folders; without it the loop still polls.
+fn watch(root: &Path, notice: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let created = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let read_only = event.as_ref().is_ok_and(|e| matches!(e.kind, EventKind::Access(_)));
+        // Hidden files are heartbeats, locks and temporaries.
+        let hidden = event.as_ref().is_ok_and(|e| {
+            !e.paths.is_empty()
+                && e.paths.iter().all(|p| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")))
+        });
+        if !read_only && !hidden {
+            // A full channel means that a wake-up is due anyway.
+            let _ = notice.try_send(());
+        }
+    });
+    let mut watcher = match created {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            tracing::warn!("the vault's folders cannot be watched ({error}); they are polled");
+            return None;
+        }
+    };
+    for folder in WATCHED {
+        if let Err(error) = watcher.watch(&root.join(folder), RecursiveMode::NonRecursive) {
+            tracing::warn!("{folder} cannot be watched ({error}); it is polled");
+        }
+    }
+    Some(watcher)
+}

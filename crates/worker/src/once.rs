@@ -1,0 +1,40 @@
+//! One round of everything, for `--once`.
+
+use tokio_util::sync::CancellationToken;
+use watchers::{Source, Watchers};
+
+use crate::{Duties, Found, Worker};
+
+/// How many cycles one round may take: each works on at most `claims.per_cycle` tasks.
+const CYCLES: usize = 50;
+
+/// Looks at every source once, works until nothing is left that it may work on now, and brings
+/// the vault and the remote together before and after.
+pub async fn once(
+    worker: &mut Worker,
+    duties: &mut impl Duties,
+    watchers: &Watchers,
+    sources: Vec<Box<dyn Source>>,
+    cancel: &CancellationToken,
+) -> Found {
+    let mut found = worker.synchronise().await;
+    found.add(worker.resume(cancel).await);
+    for state in watchers.poll_once(sources, cancel).await {
+        found.events += usize::try_from(state.new_tasks).unwrap_or(usize::MAX);
+        if let Some(error) = state.last_error {
+            found.troubles.push(format!("{}: {error}", state.source));
+        }
+    }
+    for _ in 0..CYCLES {
+        let step = worker.cycle(cancel).await;
+        let progressed = !step.worked.is_empty();
+        found.add(step);
+        if !progressed || cancel.is_cancelled() {
+            break;
+        }
+    }
+    duties.after_cycle(&mut found).await;
+    duties.beat().await;
+    found.add(worker.synchronise().await);
+    found
+}

@@ -1,0 +1,254 @@
+//! An agent's sign of life, and its look at everybody's health.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use daemon::{Failure, OrFailure as _, Setup};
+use health::{Awake, Coverage, Heartbeat, Incidents, Inputs, Note, Outcomes, Peer, VaultSize, evaluate};
+use serde::{Deserialize, Serialize};
+use sync::Sync;
+use task::{AgentId, Clock, Role, Stage};
+use vault::{Vault, durable};
+use watchers::Channels;
+
+use crate::Found;
+
+/// What is known of the other agents, kept in the data directory for `status`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Peers(BTreeMap<AgentId, PeerState>);
+
+/// What is known of one other agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeerState {
+    /// Who.
+    pub agent: AgentId,
+    /// When its heartbeat was last seen to change, by this machine's clock.
+    pub last_sign: DateTime<Utc>,
+    /// When the remote was last asked.
+    pub listened_until: DateTime<Utc>,
+    /// What the heartbeat said of its channels and warnings; see [`health::Note`].
+    pub note: String,
+}
+
+impl PeerState {
+    /// In a line, for `status`.
+    pub fn line(&self, now: DateTime<Utc>) -> String {
+        let note = Note::decode(&self.note);
+        let mut text = format!("{}, last sign of life {} min ago", self.agent, (now - self.last_sign).num_minutes());
+        for (channel, state) in &note.channels {
+            let until = state.complete_until.map_or_else(|| "never".into(), |at| at.format("%m-%d %H:%M").to_string());
+            let failing = if state.failing { " FAILING" } else { "" };
+            text.push_str(&format!("; {} complete until {until}{failing}", channel.name()));
+        }
+        for flag in &note.flags {
+            text.push_str(&format!("; {flag}"));
+        }
+        text
+    }
+}
+
+impl Peers {
+    fn path(data: &Path) -> PathBuf {
+        data.join("peers.json")
+    }
+
+    /// What was known last; nothing when there is nothing, or nothing readable.
+    pub fn load(data: &Path) -> Self {
+        let bytes = std::fs::read(Self::path(data)).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// One by one, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &PeerState> {
+        self.0.values()
+    }
+}
+
+/// The sign of life and the look at health, at each heartbeat.
+pub struct Vitals {
+    vault: Vault,
+    sync: Option<Arc<Sync>>,
+    agent: AgentId,
+    role: Role,
+    dry_run: bool,
+    data: PathBuf,
+    channels: Channels,
+    warnings: Vec<String>,
+    /// The same in words that fit into a heartbeat ref.
+    flags: Vec<&'static str>,
+    limits: config::Health,
+    remote_gap: TimeDelta,
+    remote_at: Option<DateTime<Utc>>,
+    peers: Peers,
+    incidents: Incidents,
+    outcomes: Outcomes,
+    size: VaultSize,
+    awake: Awake,
+    started: DateTime<Utc>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Vitals {
+    /// For a setup; `warnings` stand for as long as the agent runs.
+    pub fn open(
+        setup: &Setup,
+        vault: Vault,
+        sync: Option<Arc<Sync>>,
+        channels: Channels,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let now = clock.now();
+        let limits = setup.config.health.clone();
+        let beat = i64::try_from(limits.heartbeat_seconds).unwrap_or(30);
+        let remote_gap = i64::try_from(setup.config.sync.heartbeat_seconds).unwrap_or(120);
+        let warnings = setup.warnings.iter().map(|w| format!("{}: {}", w.place, w.message)).collect();
+        Ok(Self {
+            size: VaultSize::new(vault.root()),
+            incidents: Incidents::open(setup.data.root().join("incidents.json")).or_failed("cannot read what is known of incidents")?,
+            outcomes: Outcomes::new(limits.failed_window),
+            awake: Awake::new(now, TimeDelta::seconds(beat.saturating_mul(4))),
+            peers: Peers::load(setup.data.root()),
+            agent: setup.agent.clone(),
+            role: setup.role,
+            dry_run: setup.modes.dry_run,
+            data: setup.data.root().to_owned(),
+            remote_gap: TimeDelta::seconds(remote_gap),
+            remote_at: None,
+            started: now,
+            vault,
+            sync,
+            channels,
+            warnings,
+            flags: setup.warnings.iter().map(|warning| warning.flag).collect(),
+            limits,
+            clock,
+        })
+    }
+
+    /// Counts how tasks ended.
+    pub fn count(&mut self, found: &Found) {
+        for (_, stage) in &found.worked {
+            self.outcomes.record(*stage == Stage::Errors);
+        }
+        for _ in &found.set_aside {
+            self.outcomes.record(true);
+        }
+    }
+
+    /// Counts one order that was carried out, or not.
+    pub fn count_order(&mut self, failed: bool) {
+        self.outcomes.record(failed);
+    }
+
+    /// What stands for as long as the agent runs.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The other agents.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// This agent's channels.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let states = self.channels.snapshot();
+        let coverage = states.into_iter().map(|state| Coverage {
+            source: state.source,
+            channel: state.channel,
+            complete_until: state.complete_until,
+            failing_since: state.failing_since,
+            last_error: state.last_error,
+        });
+        coverage.collect()
+    }
+
+    /// The sign of life, here and at the remote, and the look at health. Whether a task was made
+    /// or changed by it.
+    pub async fn beat(&mut self) -> bool {
+        let now = self.clock.now();
+        let awake_since = self.awake.tick(now);
+        let coverage = self.coverage();
+        let heartbeat = Heartbeat {
+            agent: self.agent.clone(),
+            role: self.role,
+            pid: std::process::id(),
+            at: now,
+            started: self.started,
+            dry_run: self.dry_run,
+            memory: health::resident_memory(),
+            channels: coverage.clone(),
+            warnings: self.warnings.clone(),
+        };
+        if let Err(error) = heartbeat.write(&self.vault) {
+            tracing::warn!("{error}");
+        }
+        self.beat_remote(now, &coverage).await;
+        let peers: Vec<Peer> = self
+            .peers
+            .iter()
+            .map(|peer| Peer {
+                agent: peer.agent.clone(),
+                last_sign: Some(peer.last_sign),
+                listened_until: peer.listened_until,
+            })
+            .collect();
+        let alarms = evaluate(
+            &Inputs {
+                agent: &self.agent,
+                now,
+                awake_since,
+                peers: &peers,
+                disk_free: health::disk_free(self.vault.root()).ok(),
+                vault_size: self.size.bytes(now).ok(),
+                outcomes: &self.outcomes,
+                channels: &coverage,
+            },
+            &self.limits,
+        );
+        let changes = self.incidents.update(&self.vault, &self.agent, &alarms, now);
+        for error in &changes.failed {
+            tracing::warn!("{error}");
+        }
+        !changes.opened.is_empty() || !changes.recovered.is_empty()
+    }
+
+    async fn beat_remote(&mut self, now: DateTime<Utc>, coverage: &[Coverage]) {
+        let Some(sync) = self.sync.clone() else { return };
+        if self.remote_at.is_some_and(|at| now >= at && now - at < self.remote_gap) {
+            return;
+        }
+        self.remote_at = Some(now);
+        let mut flags = self.flags.clone();
+        if self.dry_run {
+            flags.push("dry");
+        }
+        let note = Note::of(coverage, &flags).encode();
+        if let Err(error) = sync.beat(&note).await {
+            tracing::debug!("no heartbeat at the remote: {error}");
+            return;
+        }
+        match sync.beats().await {
+            Ok(beats) => {
+                for beat in beats.into_iter().filter(|beat| beat.agent != self.agent) {
+                    let state = PeerState {
+                        agent: beat.agent.clone(),
+                        last_sign: beat.changed_at,
+                        listened_until: now,
+                        note: beat.note,
+                    };
+                    self.peers.0.insert(beat.agent, state);
+                }
+                let path = Peers::path(&self.data);
+                let saved = serde_json::to_vec(&self.peers).map(|bytes| durable::replace(&path, &bytes));
+                if let Ok(Err(error)) = saved {
+                    tracing::warn!("cannot keep what is known of the other agents: {error}");
+                }
+            }
+            Err(error) => tracing::debug!("no heartbeats from the remote: {error}"),
+        }
+    }
+}
