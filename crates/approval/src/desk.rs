@@ -235,8 +235,11 @@ impl Desk {
         withdraw(&mut task);
         task.require_approval();
         let mut body = Body::parse(&task.body);
-        body.draft = action.call.text().map(str::to_owned);
-        if let Some(words) = dropped {
+        let before = std::mem::replace(&mut body.draft, action.call.text().map(str::to_owned));
+        // An action without words has no Draft of its own: whatever stood there, a person wrote.
+        let loose =
+            before.filter(|_| file.task.front.action.as_ref().is_none_or(|old| old.call.text().is_none()));
+        if let Some(words) = dropped.or(loose) {
             let mut notes = body.notes.take().map(|notes| notes + "\n\n").unwrap_or_default();
             notes.push_str("Draft that was edited here and not used:\n");
             words.lines().for_each(|line| notes.push_str(&format!("\n> {}", task::inert(line))));

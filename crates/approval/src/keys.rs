@@ -114,11 +114,14 @@ pub enum InitError {
 
 /// Makes what is missing: key, public key, approvers list, vault id. What is there stays, so that
 /// it can be run again, also after a crash half-way; `new_key` is asked only when there is no key.
+/// `owner` is anybody's name; the approvers list has it without spaces and capitals.
 pub fn init(
     files: &KeyFiles,
-    approver: &str,
+    owner: &str,
     new_key: impl FnOnce() -> Result<NewKey, InitError>,
 ) -> Result<Initialised, InitError> {
+    // Spaces, commas and wild cards mean something in the approvers list.
+    let approver = &task::slug(owner, 40);
     let mut created = Vec::new();
     for folder in [files.key.parent(), files.approvers.parent()].into_iter().flatten() {
         make_folder(folder)?;
@@ -214,7 +217,7 @@ fn make_key(
 /// Creates a file that only its owner can read, from its first byte on; one that is there stays.
 fn write_private(path: &Path, bytes: &[u8], created: &mut Vec<PathBuf>) -> Result<(), InitError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
+    name.push(format!(".{}.new", random_hex(8)?));
     let temporary = path.with_file_name(name);
     let failed = |source| InitError::File { action: "write", path: temporary.clone(), source };
     let write = || {

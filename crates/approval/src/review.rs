@@ -104,6 +104,15 @@ pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError>
         );
     }
 
+    let body = Body::parse(&task.body);
+    let loose =
+        body.draft.as_ref().filter(|_| front.action.as_ref().is_some_and(|a| a.call.text().is_none()));
+    if loose.is_some() {
+        warnings.push(
+            "the Markdown has a Draft, but this action has no words; it is not part of the order".into(),
+        );
+    }
+
     let mut screen = Screen::default();
     screen.heading(&format!("{} ({})", front.id, visible(&front.kind)));
     for warning in &warnings {
@@ -120,8 +129,11 @@ pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError>
         screen.heading("Words in the Markdown, which differ");
         screen.block(&edit.in_body);
     }
+    if let Some(words) = loose {
+        screen.heading("Draft in the Markdown, not part of the order");
+        screen.block(words);
+    }
     event(&mut screen, front);
-    let body = Body::parse(&task.body);
     if !body.plan.is_empty() {
         screen.heading("Plan");
         screen.block(&body.plan.join("\n"));

@@ -135,13 +135,8 @@ impl Core {
                 }
             }
             (State::Accepted, None) => Go::No,
-            // Another executor has ended it; the next look at the file brings it in line.
-            (State::Done | State::Failed | State::Unknown | State::Withdrawn, file) => {
-                if let Some(file) = file {
-                    self.file_as_journaled(file, &row, report)?;
-                }
-                Go::No
-            }
+            // Another executor has ended it and files it; should it not, the next cycle does.
+            (State::Done | State::Failed | State::Unknown | State::Withdrawn, _) => Go::No,
         };
         Ok(Some((lock, go)))
     }
@@ -207,7 +202,8 @@ impl Core {
             Recovery::Owner => Settled::Ended(Ending::new(State::Unknown, message)),
             Recovery::Harmless | Recovery::Repeat => {
                 let Ok(arguments) = call.arguments() else { return unknown("it cannot be repeated") };
-                // The same key: the other side takes both for one.
+                // The same key: the other side takes both for one, and a refusal that says that
+                // nothing happened says it of both.
                 match of_call(caller.call(self.call(row, arguments)).await) {
                     Known::Ended(ending) => Settled::Ended(ending),
                     Known::NotStarted(reason) => Settled::Later(reason),

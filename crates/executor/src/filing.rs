@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use task::{AuditEvent, AuditOutcome, Effect, EffectState, Location, Stage, Task};
+use task::{AuditEvent, AuditOutcome, Effect, EffectState, Location, Stage, Task, TaskId};
 use vault::{MoveError, TaskFile};
 
 use crate::admit::Objection;
@@ -162,7 +162,7 @@ impl Core {
         report: &mut Report,
     ) -> Result<bool, Problem> {
         let id = &file.location.id;
-        match self.vault.finish(file, task, stage) {
+        match self.vault.finish(file, task, stage.clone()) {
             Ok(placed) => {
                 if let Some(kept) = placed.displaced {
                     report
@@ -171,6 +171,8 @@ impl Core {
                 }
                 Ok(true)
             }
+            // Another executor has filed it already.
+            Err(MoveError::Gone(_)) if self.is_at(&file.location.id, &stage) => Ok(false),
             Err(MoveError::Gone(_)) => {
                 report.problems.push(format!("{id} was taken away meanwhile; the journal has its outcome"));
                 Ok(false)
@@ -210,6 +212,10 @@ impl Core {
         event.approval_status = "approved".into();
         self.vault.log(&self.agent, event, self.clock.now())?;
         Ok(())
+    }
+
+    fn is_at(&self, id: &TaskId, stage: &Stage) -> bool {
+        self.vault.find(id).is_ok_and(|at| at.is_some_and(|at| at.stage.name() == stage.name()))
     }
 
     /// Whether the file is still what was planned with; its owner may have taken it away.

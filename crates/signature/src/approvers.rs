@@ -71,7 +71,11 @@ impl Approvers {
         let unreadable = |source| ApproversError::Read { path: path.to_owned(), source };
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let mut text = String::new();
-        file.take(MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        // A part of the list could lack the very line that limits a key.
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_BYTES) {
+            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+        }
         Self::parse(&text).map_err(|source| ApproversError::Invalid { path: path.to_owned(), source })
     }
 
@@ -260,9 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_named() {
+    fn a_file_that_is_missing_or_too_long_is_named() {
         let folder = tempfile::tempdir().expect("folder");
         let error = Approvers::load(&folder.path().join("approvers")).expect_err("missing");
         assert!(error.to_string().contains("approvers"), "{error}");
+        let long = folder.path().join("long");
+        std::fs::write(&long, format!("owner {KEY}\n").repeat(1000)).expect("write");
+        assert!(matches!(Approvers::load(&long), Err(ApproversError::Read { .. })));
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::json;
 use ssh_key::private::{Ed25519Keypair, PrivateKey};
-use ssh_key::{HashAlg, LineEnding};
+use ssh_key::{HashAlg, LineEnding, SshSig};
 use task::{Mode, Order, Server};
 
 use crate::{Approvers, Expect, Refusal, Verified, verify};
@@ -190,4 +190,42 @@ fn what_ssh_keygen_signs_verifies() {
         let verified = verify(&text, &signature, &approvers, now()).expect(hash);
         assert_eq!(verified.approver(), "owner");
     }
+}
+
+/// A signature as a hardware key makes it (PROTOCOL.u2f): over the application, flags and counter
+/// as well.
+fn hardware(flags: u8) -> (Approvers, String) {
+    use ed25519_dalek::Signer as _;
+    use sha2::{Digest as _, Sha256};
+    use ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
+    let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let public = Ed25519PublicKey(secret.verifying_key().to_bytes());
+    let key = KeyData::SkEd25519(SkEd25519::from(public));
+    let line = ssh_key::PublicKey::from(key.clone()).to_openssh().expect("key");
+    let application = match &key {
+        KeyData::SkEd25519(key) => key.application().to_owned(),
+        _ => unreachable!("it was made above"),
+    };
+    let data = SshSig::signed_data(Order::NAMESPACE, HashAlg::Sha512, order_text().as_bytes()).expect("data");
+    let mut message = Sha256::digest(application).to_vec();
+    message.push(flags);
+    message.extend(5_u32.to_be_bytes());
+    message.extend(Sha256::digest(&data));
+    let mut raw = secret.sign(&message).to_bytes().to_vec();
+    raw.push(flags);
+    raw.extend(5_u32.to_be_bytes());
+    let signature = ssh_key::Signature::new(ssh_key::Algorithm::SkEd25519, raw).expect("signature");
+    let signature = SshSig::new(key, Order::NAMESPACE, HashAlg::Sha512, signature).expect("sshsig");
+    let approvers = Approvers::parse(&format!("owner {line}")).expect("approvers");
+    (approvers, signature.to_pem(LineEnding::LF).expect("armour"))
+}
+
+#[test]
+fn a_hardware_key_signs_when_it_is_touched() {
+    let (approvers, signature) = hardware(1);
+    assert_eq!(verify(&order_text(), &signature, &approvers, now()).expect("touched").approver(), "owner");
+    let changed = order_text().replace("alice", "mallory");
+    assert_eq!(verify(&changed, &signature, &approvers, now()).err(), Some(Refusal::Changed));
+    let (approvers, signature) = hardware(0);
+    assert_eq!(verify(&order_text(), &signature, &approvers, now()).err(), Some(Refusal::NotTouched));
 }

@@ -170,6 +170,19 @@ fn invariant_6_an_edit_in_the_markdown_is_taken_over_or_kept_as_a_note() {
 }
 
 #[test]
+fn invariant_6_words_beside_an_action_without_words_are_shown_and_kept() {
+    let office = Office::new();
+    let mut task = proposed("PAYMENT_1", Some(payment()));
+    task.body = Body { draft: Some("ask Bob first".into()), ..Body::default() }.to_markdown();
+    office.put(&task);
+    let review = office.desk.review(&task).expect("review");
+    assert!(review.edited.is_none() && review.screen.contains("ask Bob first"), "{}", review.screen);
+    let kept = office.desk.modify(&id("PAYMENT_1"), None, payment()).expect("modify");
+    let body = Body::parse(&kept.file.task.body);
+    assert!(body.draft.is_none() && body.notes.is_some_and(|notes| notes.contains("ask Bob first")));
+}
+
+#[test]
 fn an_edit_that_does_not_fit_the_tool_is_refused() {
     let office = Office::new();
     let task = proposed("TWITTER_1", Some(action("post_twitter", serde_json::json!({"text": "Hello"}))));

@@ -193,3 +193,15 @@ fn two_inits_at_once_agree() {
     let again = init(&files, "owner", passphrase).expect("again");
     assert_eq!(again.fingerprint, made[0].fingerprint);
 }
+
+#[test]
+fn any_name_makes_a_list_that_can_be_used() {
+    for (name, principal) in [("The Owner", "the-owner"), ("a,b *\"!\n", "a-b"), ("", "x"), ("Zoë", "zoe")] {
+        let folder = tempfile::tempdir().expect("folder");
+        let files = KeyFiles::in_data(folder.path());
+        assert!(init(&files, name, || Ok(NewKey::Unprotected)).expect("init").listed);
+        let signature = Signer::key_file(&files.key, None).sign(&order_text()).expect("signature");
+        let approvers = Approvers::load(&files.approvers).expect("approvers");
+        assert_eq!(verify(&order_text(), &signature, &approvers, now()).expect(name).approver(), principal);
+    }
+}
