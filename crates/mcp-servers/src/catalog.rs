@@ -72,11 +72,47 @@ fn described(entry: &Entry, class: Class) -> String {
     }
 }
 
-/// A schema without what says nothing to a caller.
+/// A schema without what says nothing to a caller, and without null: an argument that is not given
+/// is left out, and what is signed has no nulls.
 fn slim(mut schema: JsonObject) -> Arc<JsonObject> {
     schema.remove("$schema");
     schema.remove("title");
+    without_null(&mut schema);
     Arc::new(schema)
+}
+
+/// Turns "this or null" into "this", at every depth.
+fn without_null(schema: &mut JsonObject) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(options)) = schema.get_mut("anyOf") {
+        options.retain(|option| option.get("type") != Some(&Value::from("null")));
+        if let [Value::Object(only)] = options.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            for (key, value) in only {
+                // The property's own description says more than its type's.
+                schema.entry(key).or_insert(value);
+            }
+        }
+    }
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    for value in schema.values_mut() {
+        match value {
+            Value::Object(inner) => without_null(inner),
+            Value::Array(items) => {
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(without_null);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Hints for others; here they decide nothing.
@@ -111,6 +147,17 @@ mod tests {
                 for tool in tools(server, most) {
                     assert!(policy::class(server, &tool.name) <= most, "{}", tool.name);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn no_schema_speaks_of_null() {
+        for server in Server::ALL {
+            for tool in tools(server, Class::Dangerous) {
+                let schema = Value::Object((*tool.input_schema).clone());
+                assert!(!schema.to_string().contains("null"), "{}: {schema}", tool.name);
+                assert_eq!(schema["type"], "object", "{}", tool.name);
             }
         }
     }
