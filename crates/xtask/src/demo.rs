@@ -87,7 +87,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
     stage.say("Dashboard.md, as Obsidian shows it from your vault");
     let dashboard = stage.folder(Side::Owner).join("vault/Dashboard.md");
-    let text = std::fs::read_to_string(&dashboard).map_err(|e| format!("failed to read {}: {e}", dashboard.display()))?;
+    let text = std::fs::read_to_string(&dashboard)
+        .map_err(|e| format!("failed to read {}: {e}", dashboard.display()))?;
     for line in text.lines() {
         println!("    {line}");
     }
@@ -132,7 +133,8 @@ impl Stage {
         write(self.root.join("passphrase"), "demo passphrase\n")?;
         for side in [Side::Cloud, Side::Owner] {
             let folder = self.folder(side);
-            std::fs::create_dir_all(&folder).map_err(|e| format!("failed to make {}: {e}", folder.display()))?;
+            std::fs::create_dir_all(&folder)
+                .map_err(|e| format!("failed to make {}: {e}", folder.display()))?;
             let id = match side {
                 Side::Cloud => "cloud-001",
                 Side::Owner => "local-001",
@@ -166,7 +168,8 @@ impl Stage {
             .env_remove("AI_EMPLOYEE_DATA")
             .env_remove("AGENT_ID")
             .env_remove("AGENT_ROLE");
-        for mode in ["DRY_RUN", "MOCK_DATA", "ODOO_MOCK", "WHATSAPP_MOCK", "PAYMENT_MOCK", "GIT_SYNC_ENABLED"] {
+        for mode in ["DRY_RUN", "MOCK_DATA", "ODOO_MOCK", "WHATSAPP_MOCK", "PAYMENT_MOCK", "GIT_SYNC_ENABLED"]
+        {
             command.env_remove(mode);
         }
         command
@@ -183,7 +186,11 @@ impl Stage {
             .stdin(Stdio::null())
             .status()
             .map_err(|e| format!("failed to start {program}: {e}"))?;
-        if status.success() { Ok(()) } else { Err(format!("{program} {} ended with {status}", arguments.join(" "))) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("{program} {} ended with {status}", arguments.join(" ")))
+        }
     }
 
     fn json(&self, side: Side, arguments: &[&str]) -> Outcome<Value> {
@@ -197,7 +204,8 @@ impl Stage {
         if !output.status.success() {
             return Err(format!("local-agent {} ended with {}", arguments.join(" "), output.status));
         }
-        serde_json::from_slice(&output.stdout).map_err(|e| format!("local-agent {}: {e}", arguments.join(" ")))
+        serde_json::from_slice(&output.stdout)
+            .map_err(|e| format!("local-agent {}: {e}", arguments.join(" ")))
     }
 
     /// The real prompt: the user's own answers in a terminal, or the scripted ones.
@@ -215,7 +223,9 @@ impl Stage {
         }
         let waiting = self.json(Side::Owner, &["list", "--json"])?;
         let answers = answers(&waiting);
-        println!("   (answered for you: one of each kind approved, one rejected, one modified, the rest skipped)");
+        println!(
+            "   (answered for you: one of each kind approved, one rejected, one modified, the rest skipped)"
+        );
         let _ = std::io::stdout().flush();
         let mut child = self
             .command(Side::Owner, "local-agent")

@@ -44,7 +44,8 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
         for id in ids.iter().chain(&again) {
             let text = samples::new_task(id)?;
             let name = format!("{id}.md");
-            std::fs::write(home.path().join("vault/Needs_Action").join(&name), &text).or_failed("write a task")?;
+            std::fs::write(home.path().join("vault/Needs_Action").join(&name), &text)
+                .or_failed("write a task")?;
             std::fs::write(home.path().join("bare/from").join(&name), &text).or_failed("write a task")?;
         }
         // Each side goes first in every other round.
@@ -95,7 +96,11 @@ fn take(lab: &Lab, claims: &Claims, ids: &[TaskId], at_a_time: usize) -> Outcome
             let candidates = part.iter().map(|id| Location::new(Stage::NeedsAction, id.clone())).collect();
             let taken = claims.take(candidates).await;
             if taken.owned.len() != part.len() {
-                return Err(format!("{} of {} claims were not had", part.len() - taken.owned.len(), part.len()));
+                return Err(format!(
+                    "{} of {} claims were not had",
+                    part.len() - taken.owned.len(),
+                    part.len()
+                ));
             }
         }
         Ok(())

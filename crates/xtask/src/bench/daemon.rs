@@ -30,13 +30,17 @@ impl Daemon {
     /// ready, as it tells systemd.
     pub(crate) fn start(mut command: Command, log: &Path) -> Outcome<Self> {
         // Not in the lab: a socket's path may have 107 bytes.
-        let folder = tempfile::Builder::new().prefix("bench-").tempdir().or_failed("make a folder for a socket")?;
+        let folder =
+            tempfile::Builder::new().prefix("bench-").tempdir().or_failed("make a folder for a socket")?;
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).or_failed("make a socket")?;
         socket.set_read_timeout(Some(Duration::from_millis(100))).or_failed("set up a socket")?;
         let stderr = std::fs::File::create(log).or_failed(format!("make {}", log.display()))?;
-        let child =
-            command.env("NOTIFY_SOCKET", &path).stderr(stderr).spawn().or_failed(format!("start {command:?}"))?;
+        let child = command
+            .env("NOTIFY_SOCKET", &path)
+            .stderr(stderr)
+            .spawn()
+            .or_failed(format!("start {command:?}"))?;
         let mut daemon = Self { child, log: log.to_owned(), _supervisor: (socket, folder) };
         daemon.await_ready()?;
         Ok(daemon)

@@ -8,9 +8,14 @@ pub(crate) fn facts(folder: &Path) -> Vec<String> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let cores = std::thread::available_parallelism().ok().map(|cores| {
         let model = read("/proc/cpuinfo").and_then(|text| value_of(&text, "model name"));
-        format!("cores: {cores} ({}{})", std::env::consts::ARCH, model.map(|m| format!(", {m}")).unwrap_or_default())
+        format!(
+            "cores: {cores} ({}{})",
+            std::env::consts::ARCH,
+            model.map(|m| format!(", {m}")).unwrap_or_default()
+        )
     });
-    let memory = read("/proc/meminfo").and_then(|text| value_of(&text, "MemTotal")).map(|m| format!("memory: {m}"));
+    let memory =
+        read("/proc/meminfo").and_then(|text| value_of(&text, "MemTotal")).map(|m| format!("memory: {m}"));
     let kernel = read("/proc/sys/kernel/osrelease").map(|release| format!("kernel: {}", release.trim()));
     let file_system = read("/proc/self/mountinfo")
         .and_then(|mounts| file_system(&mounts, folder))
@@ -19,7 +24,8 @@ pub(crate) fn facts(folder: &Path) -> Vec<String> {
         let load = text.split(' ').next()?.to_owned();
         Some(format!("load average at the start: {load}"))
     });
-    let git = said_by("git", &["version"]).map(|version| format!("git: {}", version.replace("git version ", "")));
+    let git =
+        said_by("git", &["version"]).map(|version| format!("git: {}", version.replace("git version ", "")));
     let revision = said_by("git", &["describe", "--always", "--dirty"]).map(|r| format!("revision: {r}"));
     let date = Some(format!("date: {}", chrono::Utc::now().format("%Y-%m-%d %H:%M UTC")));
     [date, revision, cores, memory, kernel, file_system, git, load].into_iter().flatten().collect()
@@ -37,7 +43,9 @@ fn file_system(mountinfo: &str, folder: &Path) -> Option<String> {
         let (mount, kind) = line.split_once(" - ")?;
         let fields: Vec<&str> = mount.split(' ').collect();
         let (point, options) = (Path::new(*fields.get(4)?), fields.get(5)?);
-        folder.starts_with(point).then(|| (point, format!("{} ({options})", kind.split(' ').next().unwrap_or(kind))))
+        folder
+            .starts_with(point)
+            .then(|| (point, format!("{} ({options})", kind.split(' ').next().unwrap_or(kind))))
     });
     // Of several on one point the last mounted one counts, which `max_by_key` returns.
     mounts.max_by_key(|(point, _)| point.components().count()).map(|(_, kind)| kind)

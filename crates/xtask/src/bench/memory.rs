@@ -28,7 +28,9 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
         vaults::clone(&remote, &home.join("vault"))?;
         let config = format!("sync: {{ enabled: true, remote: {remote:?} }}\n");
         std::fs::write(home.join("config.yaml"), config).or_failed("write a configuration")?;
-        daemons.push(Daemon::start(lab.program(name, home), &home.join("log")).map_err(|e| format!("{name}: {e}")));
+        daemons.push(
+            Daemon::start(lab.program(name, home), &home.join("log")).map_err(|e| format!("{name}: {e}")),
+        );
     }
     std::thread::sleep(SETTLED);
     let rows = DAEMONS.iter().zip(&daemons).map(|(name, daemon)| {

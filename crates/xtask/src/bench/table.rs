@@ -44,7 +44,11 @@ pub(crate) struct Row {
 
 impl Row {
     /// A figure without a target.
-    pub(crate) fn reported(name: impl Into<String>, ours: impl fmt::Display, against: impl Into<String>) -> Self {
+    pub(crate) fn reported(
+        name: impl Into<String>,
+        ours: impl fmt::Display,
+        against: impl Into<String>,
+    ) -> Self {
         Self {
             name: name.into(),
             ours: ours.to_string(),

@@ -29,7 +29,8 @@ pub(crate) fn remote(folder: &Path, name: &str, tasks: usize) -> Outcome<PathBuf
 fn write_commit(mut out: impl Write, tasks: usize) -> Outcome {
     let failed = "write to git fast-import";
     let message = "vault of the benchmark";
-    write!(out, "commit refs/heads/main\ncommitter bench <bench@example.com> 1771800000 +0000\n").or_failed(failed)?;
+    write!(out, "commit refs/heads/main\ncommitter bench <bench@example.com> 1771800000 +0000\n")
+        .or_failed(failed)?;
     write!(out, "data {}\n{message}\n", message.len()).or_failed(failed)?;
     let mut file = |path: &str, bytes: &[u8]| {
         write!(out, "M 100644 inline {path}\ndata {}\n", bytes.len())?;
