@@ -9,7 +9,7 @@ use policy::Class;
 use serde_json::json;
 use task::{Role, Server};
 
-use crate::support::{dangerous, data_dir, effects, mail, sign_at};
+use crate::support::{dangerous, data_dir, effects, hold, mail, sign_at, wait_until_started};
 
 fn settings(data: &Path, role: Role, max_class: Class) -> Settings {
     let directory = Path::new(crate::binaries::binary(Server::Email)).parent().expect("folder").to_owned();
@@ -125,6 +125,64 @@ async fn a_server_that_was_killed_is_started_again() {
     answer.expect("answered");
     assert_ne!(sessions.process_id(Server::Odoo).await, Some(first));
     sessions.close().await;
+}
+
+#[tokio::test]
+async fn invariant_5_a_server_killed_in_the_middle_of_an_effect_leaves_no_second_one() {
+    for (server, tool, arguments) in dangerous() {
+        let data = data_dir();
+        let sessions = Sessions::new(settings(data.path(), Role::Local, Class::Dangerous));
+        let signed = sign_at(Utc::now(), server, tool, &arguments, &|_| {});
+        let call = || {
+            let call = Call::new(server, tool, arguments.clone());
+            sessions.call(call.with_order(&signed.text, &signed.signature, &signed.order.approval))
+        };
+        let held = hold(data.path(), server);
+        let kill = async {
+            let folder = data.path().to_owned();
+            tokio::task::spawn_blocking(move || wait_until_started(&folder, server)).await.expect("started");
+            let id = sessions.process_id(server).await.expect("runs").to_string();
+            let killed = tokio::process::Command::new("kill").args(["-9", &id]).status().await;
+            assert!(killed.expect("kill").success());
+        };
+        let (outcome, ()) = tokio::join!(call(), kill);
+        let error = outcome.expect_err("killed");
+        assert!(matches!(error, CallError::Unknown { .. }), "{tool}: {error}");
+        drop(held);
+
+        let effects = || effects(data.path(), server, &signed.order.approval);
+        assert_eq!(effects(), 0, "{tool}");
+        match (call().await, policy::recovery(server, tool)) {
+            (Ok(reply), policy::Recovery::Repeat) => {
+                assert_eq!((&reply.content["effect"], effects()), (&json!("done"), 1), "{tool}");
+                call().await.expect("the recorded result");
+                assert_eq!(effects(), 1, "{tool}");
+            }
+            // Nobody can know, so the server does not either: the owner decides.
+            (Err(CallError::Unknown { .. }), _) => assert_eq!(effects(), 0, "{tool}"),
+            (other, _) => panic!("{tool}: {other:?}"),
+        }
+        sessions.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_effect_under_way_is_finished_when_the_session_closes() {
+    let data = data_dir();
+    let sessions = Sessions::new(settings(data.path(), Role::Local, Class::Dangerous));
+    let (server, tool, arguments) = dangerous().remove(0);
+    let signed = sign_at(Utc::now(), server, tool, &arguments, &|_| {});
+    let call = Call::new(server, tool, arguments);
+    let call = sessions.call(call.with_order(&signed.text, &signed.signature, &signed.order.approval));
+    let held = hold(data.path(), server);
+    let close = async {
+        let folder = data.path().to_owned();
+        tokio::task::spawn_blocking(move || wait_until_started(&folder, server)).await.expect("started");
+        tokio::join!(sessions.close(), async { drop(held) });
+    };
+    // Whoever closes early does not hear the outcome; the ledger and the mailbox have it.
+    let (_, ()) = tokio::join!(call, close);
+    assert_eq!(effects(data.path(), server, &signed.order.approval), 1);
 }
 
 #[tokio::test]

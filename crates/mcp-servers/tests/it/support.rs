@@ -241,3 +241,29 @@ pub(crate) fn dangerous() -> Vec<(Server, &'static str, Value)> {
 pub(crate) fn mail() -> Value {
     json!({"to": ["alice@example.com"], "subject": "Re: Q1 invoice", "body": "Dear Alice,\n\nplease find it attached."})
 }
+
+/// Keeps every change to a server's sample data waiting, until it is dropped.
+pub(crate) fn hold(data: &Path, server: Server) -> std::fs::File {
+    let folder = data.join("mock");
+    std::fs::create_dir_all(&folder).expect("folder");
+    let file = std::fs::File::create(folder.join(format!("{server}.lock"))).expect("lock file");
+    file.lock().expect("lock");
+    file
+}
+
+/// Waits until the ledger says that an effect is under way.
+pub(crate) fn wait_until_started(data: &Path, server: Server) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::time::Instant::now() < end {
+        let ledger = rusqlite::Connection::open(data.join(format!("mcp-{server}.sqlite"))).expect("ledger");
+        let count = ledger.query_row("SELECT count(*) FROM approvals WHERE state = 'started'", [], |row| {
+            row.get::<_, i64>(0)
+        });
+        if count.is_ok_and(|count| count > 0) {
+            return;
+        }
+        // Another process does it; its file can only be looked at again.
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    panic!("the effect was never begun");
+}
