@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use signature::Approvers;
 use task::{AgentId, Clock, Mode, Role, Server};
-use vault::{FileError, LogError, MoveError, ReadError, SetAsideError, Vault};
+use vault::{FileError, KillSwitch, LogError, MoveError, ReadError, SetAsideError, Vault};
 
 use crate::fault::Faults;
-use crate::{Journal, JournalError, KillSwitch};
+use crate::{Journal, JournalError};
 
 /// One executor: its vault, its journal, and what it is allowed to be. All calls block.
 pub(crate) struct Core {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use futures::future::join_all;
 use mcp_client::ToolCaller;
 use task::{AgentId, Clock, Mode, Role};
-use vault::Vault;
+use vault::{KillSwitch, Vault};
 
 use crate::admit::Work;
 use crate::carry::{blocking, carry};
 use crate::core::{Core, Problem, explain};
 use crate::fault::Faults;
-use crate::{Journal, JournalError, KillSwitch, Report, Settlement};
+use crate::{Journal, JournalError, Report, Settlement};
 
 /// What an executor is told.
 pub struct Settings {

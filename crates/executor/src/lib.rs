@@ -13,7 +13,7 @@
 //!
 //! - [`Executor::run_cycle`]: takes up what is approved, what a crash left behind, and settles
 //!   what nobody knows.
-//! - [`KillSwitch`]: looked at before every claim and right before every call.
+//! - [`vault::KillSwitch`]: looked at before every claim and right before every call.
 //! - [`Settlement`]: the owner's word on what nobody knows, and another try for what failed.
 //!
 //! The file follows the journal, never the other way round: whatever the journal says is what the
@@ -26,14 +26,13 @@ mod executor;
 mod fault;
 mod filing;
 mod journal;
-mod kill_switch;
 mod outcome;
 mod report;
 mod settlement;
 
 pub use executor::{Executor, OpenError, Settings};
 pub use journal::{Journal, JournalError, Row, State};
-pub use kill_switch::{KillSwitch, StopError};
+
 pub use report::{End, Entry, Report};
 pub use settlement::{Settlement, SettlementError, Verdict};
 

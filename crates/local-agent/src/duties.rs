@@ -32,7 +32,12 @@ pub(crate) struct OwnersDuties {
 }
 
 impl OwnersDuties {
-    pub(crate) fn open(setup: &Setup, vault: Vault, vitals: Vitals, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        setup: &Setup,
+        vault: Vault,
+        vitals: Vitals,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
         let sessions = Arc::new(Sessions::new(session_settings(setup)?));
         let executor = match approval::read_vault_id(&setup.data.vault_id()) {
             Err(error) if setup.data.vault_id().exists() => {

@@ -31,8 +31,13 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
         (&setup.config.watchers).into(),
         Arc::clone(&clock),
     );
-    let vitals =
-        Vitals::open(setup, composed.vault.clone(), composed.sync.clone(), watchers.channels(), Arc::clone(&clock))?;
+    let vitals = Vitals::open(
+        setup,
+        composed.vault.clone(),
+        composed.sync.clone(),
+        watchers.channels(),
+        Arc::clone(&clock),
+    )?;
     let mut duties = OwnersDuties::open(setup, composed.vault.clone(), vitals, clock)?;
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
@@ -60,8 +65,13 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
         (&setup.config.watchers).into(),
         Arc::clone(&clock),
     );
-    let vitals =
-        Vitals::open(setup, composed.vault.clone(), composed.sync.clone(), watchers.channels(), Arc::clone(&clock))?;
+    let vitals = Vitals::open(
+        setup,
+        composed.vault.clone(),
+        composed.sync.clone(),
+        watchers.channels(),
+        Arc::clone(&clock),
+    )?;
     let mut duties = OwnersDuties::open(setup, composed.vault.clone(), vitals, clock)?;
     let found =
         worker::once(&mut composed.worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
@@ -80,7 +90,13 @@ fn account(setup: &Setup, found: &Found, duties: &OwnersDuties) -> String {
     let mut text = String::new();
     let mode = if setup.modes.dry_run { "dry run" } else { "live" };
     let sample = if setup.modes.mock_data { ", sample data" } else { "" };
-    let _ = writeln!(text, "{} ({}), {mode}{sample}, vault {}", setup.agent, setup.role, setup.vault_path.display());
+    let _ = writeln!(
+        text,
+        "{} ({}), {mode}{sample}, vault {}",
+        setup.agent,
+        setup.role,
+        setup.vault_path.display()
+    );
     text.push_str(&found.summary());
     for entry in duties.entries() {
         let _ = writeln!(text, "  {}: {}", entry.id, crate::duties::sentence(entry));
@@ -89,7 +105,10 @@ fn account(setup: &Setup, found: &Found, duties: &OwnersDuties) -> String {
     match (duties.waiting(), setup.modes.dry_run) {
         (0, _) => text.push_str("nothing waits for you\n"),
         (n, true) => {
-            let _ = writeln!(text, "{n} waiting for you ({waiting} new): local-agent review; in a dry run nothing is sent");
+            let _ = writeln!(
+                text,
+                "{n} waiting for you ({waiting} new): local-agent review; in a dry run nothing is sent"
+            );
         }
         (n, false) => {
             let _ = writeln!(text, "{n} waiting for you ({waiting} new): local-agent review");

@@ -9,7 +9,7 @@ use daemon::{Failure, OrFailure as _, Setup};
 use secrecy::SecretString;
 use sync::{Side, Sync};
 use task::{Clock, Role};
-use vault::{Limits, Vault};
+use vault::{KillSwitch, Limits, Vault};
 use watchers::{ImapOptions, Source, imap_source, mock_sources};
 
 use crate::{LoopSettings, Parts, Worker};
@@ -32,7 +32,11 @@ pub fn open_vault(setup: &Setup) -> Result<Vault, Failure> {
 }
 
 /// Opens the vault's Git, if the setup has any.
-pub async fn open_sync(setup: &Setup, vault: &Vault, clock: Arc<dyn Clock>) -> Result<Option<Arc<Sync>>, Failure> {
+pub async fn open_sync(
+    setup: &Setup,
+    vault: &Vault,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Arc<Sync>>, Failure> {
     if !setup.config.sync.enabled {
         return Ok(None);
     }
@@ -79,10 +83,13 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
         agent: setup.agent.clone(),
         role: setup.role,
         owner_name: config.owner.name.clone(),
-        account: config.mail.first().map_or_else(|| "owner@example.com".to_owned(), |mail| mail.address.clone()),
+        account: config
+            .mail
+            .first()
+            .map_or_else(|| "owner@example.com".to_owned(), |mail| mail.address.clone()),
         limits: config.claims.clone(),
         quiet: Duration::from_secs(config.vault.quiet_seconds),
-        stopped: setup.data.stopped(),
+        kill_switch: KillSwitch::new(vault.clone(), setup.data.stopped()),
         clock,
     });
     Ok(Composed { vault, sync, worker })

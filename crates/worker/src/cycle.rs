@@ -1,7 +1,7 @@
 //! One cycle: take in, set aside, claim, draft, put before the owner.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use router::Route;
 use sync::Sync;
 use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Priority, Role, Stage, TaskId, TaskKind};
 use tokio_util::sync::CancellationToken;
-use vault::{Folder, ReadError, TaskFile, Vault};
+use vault::{Folder, KillSwitch, ReadError, TaskFile, Vault};
 
 use crate::{Found, outcome};
 
@@ -38,8 +38,8 @@ pub struct Parts {
     pub limits: config::Claims,
     /// How long a half-written file is left alone.
     pub quiet: Duration,
-    /// The kill switch's copy in the data directory.
-    pub stopped: PathBuf,
+    /// Whether anything may be done at all.
+    pub kill_switch: KillSwitch,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -166,10 +166,9 @@ impl Worker {
         TimeDelta::from_std(self.parts.quiet).unwrap_or(TimeDelta::MAX)
     }
 
-    /// The kill switch: here or in the vault. What cannot be read counts as on.
     async fn is_stopped(&self) -> bool {
-        let (vault, here) = (self.parts.vault.clone(), self.parts.stopped.clone());
-        blocking(move || here.exists() || vault.is_stopped().unwrap_or(true)).await.unwrap_or(true)
+        let switch = self.parts.kill_switch.clone();
+        blocking(move || switch.engaged().is_some()).await.unwrap_or(true)
     }
 
     fn wants(&self, location: &Location, now: DateTime<Utc>) -> bool {
@@ -205,7 +204,8 @@ impl Worker {
         let id = claim.id().clone();
         let started = self.parts.clock.now();
         let worked = self.draft(&claim, cancel).await;
-        let elapsed = u64::try_from((self.parts.clock.now() - started).num_milliseconds()).unwrap_or_default();
+        let elapsed =
+            u64::try_from((self.parts.clock.now() - started).num_milliseconds()).unwrap_or_default();
         match worked {
             Ok((stage, event)) => {
                 self.failures.remove(&id);
@@ -225,7 +225,11 @@ impl Worker {
     }
 
     /// Drafts a task and moves it on; the returned event is for the log.
-    async fn draft(&self, claim: &Owned, cancel: &CancellationToken) -> Result<(Stage, AuditEvent), WorkerError> {
+    async fn draft(
+        &self,
+        claim: &Owned,
+        cancel: &CancellationToken,
+    ) -> Result<(Stage, AuditEvent), WorkerError> {
         let parts = &self.parts;
         let (vault, location) = (parts.vault.clone(), claim.location().clone());
         let (file, handbook) = blocking(move || {
@@ -251,7 +255,8 @@ impl Worker {
         };
         let mut task = file.task.clone();
         let stage = outcome::apply(&mut task, draft, &parts.agent, parts.role, parts.clock.now());
-        let mut event = AuditEvent::new("draft", Some(task.front.id.clone())).with("stage", stage.to_string());
+        let mut event =
+            AuditEvent::new("draft", Some(task.front.id.clone())).with("stage", stage.to_string());
         if let Some(action) = &task.front.action {
             event = event.with("tool", action.call.tool());
             event.approval_status = "pending".into();
@@ -402,7 +407,11 @@ fn quarantine(vault: &Vault, path: &Path, reason: &str, found: &mut Found) {
 }
 
 /// Moves a claimed task to Errors with its reason; one that does not parse goes as it is.
-fn set_aside(vault: &Vault, location: &Location, reason: &str) -> Result<(), Box<dyn std::error::Error + Send + std::marker::Sync>> {
+fn set_aside(
+    vault: &Vault,
+    location: &Location,
+    reason: &str,
+) -> Result<(), Box<dyn std::error::Error + Send + std::marker::Sync>> {
     match vault.read(location) {
         Ok(file) => {
             let mut task = file.task.clone();

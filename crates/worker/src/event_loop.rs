@@ -117,7 +117,9 @@ fn watch(root: &Path, notice: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
         // Hidden files are heartbeats, locks and temporaries.
         let hidden = event.as_ref().is_ok_and(|e| {
             !e.paths.is_empty()
-                && e.paths.iter().all(|p| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")))
+                && e.paths
+                    .iter()
+                    .all(|p| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")))
         });
         if !read_only && !hidden {
             // A full channel means that a wake-up is due anyway.

@@ -34,7 +34,10 @@ pub struct Found {
 impl Found {
     /// Whether the vault changed, so that there is something to synchronise.
     pub fn changed(&self) -> bool {
-        self.events > 0 || !self.taken_in.is_empty() || !self.worked.is_empty() || !self.set_aside.is_empty()
+        self.events > 0
+            || !self.taken_in.is_empty()
+            || !self.worked.is_empty()
+            || !self.set_aside.is_empty()
             || self.orders > 0
             || self.page_written
     }

@@ -31,7 +31,9 @@ pub(crate) fn apply(task: &mut Task, draft: Draft, agent: &AgentId, role: Role, 
             front.drafter = Some(drafter);
             body.plan = plan;
             if policy::decide(role, server, tool) == Decision::Refuse {
-                front.question = Some(format!("the draft proposed {tool}, which this machine may not propose; what is to be done?"));
+                front.question = Some(format!(
+                    "the draft proposed {tool}, which this machine may not propose; what is to be done?"
+                ));
             } else {
                 body.draft = action.call.text().map(str::to_owned);
                 front.action = Some(action);

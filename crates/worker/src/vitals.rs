@@ -37,9 +37,12 @@ impl PeerState {
     /// In a line, for `status`.
     pub fn line(&self, now: DateTime<Utc>) -> String {
         let note = Note::decode(&self.note);
-        let mut text = format!("{}, last sign of life {} min ago", self.agent, (now - self.last_sign).num_minutes());
+        let mut text =
+            format!("{}, last sign of life {} min ago", self.agent, (now - self.last_sign).num_minutes());
         for (channel, state) in &note.channels {
-            let until = state.complete_until.map_or_else(|| "never".into(), |at| at.format("%m-%d %H:%M").to_string());
+            let until = state
+                .complete_until
+                .map_or_else(|| "never".into(), |at| at.format("%m-%d %H:%M").to_string());
             let failing = if state.failing { " FAILING" } else { "" };
             text.push_str(&format!("; {} complete until {until}{failing}", channel.name()));
         }
@@ -107,7 +110,8 @@ impl Vitals {
         let warnings = setup.warnings.iter().map(|w| format!("{}: {}", w.place, w.message)).collect();
         Ok(Self {
             size: VaultSize::new(vault.root()),
-            incidents: Incidents::open(setup.data.root().join("incidents.json")).or_failed("cannot read what is known of incidents")?,
+            incidents: Incidents::open(setup.data.root().join("incidents.json"))
+                .or_failed("cannot read what is known of incidents")?,
             outcomes: Outcomes::new(limits.failed_window),
             awake: Awake::new(now, TimeDelta::seconds(beat.saturating_mul(4))),
             peers: Peers::load(setup.data.root()),

@@ -126,6 +126,6 @@ impl mcp_client::ToolCaller for Stopping {
 fn a_switch_that_cannot_be_read_is_on() {
     let machine = Machine::new();
     let file = machine.data().join("approvers/stopped");
-    let switch = crate::KillSwitch::new(machine.desk.vault.clone(), file);
+    let switch = vault::KillSwitch::new(machine.desk.vault.clone(), file);
     assert!(switch.engaged().expect("engaged").contains("failed to read"));
 }

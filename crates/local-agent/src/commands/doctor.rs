@@ -41,7 +41,10 @@ pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
     let mut findings = vec![
         match &setup.config_file {
             Some(path) => Finding::ok(format!("configuration {}", path.display())),
-            None => Finding::wrong("configuration", "there is no config.yaml: all defaults; copy the sample and change it"),
+            None => Finding::wrong(
+                "configuration",
+                "there is no config.yaml: all defaults; copy the sample and change it",
+            ),
         },
         Finding::ok(format!("data directory {}", setup.data.root().display())),
         if files.has_key() {
@@ -84,7 +87,11 @@ pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
     }
     print(&text)?;
     let wrong = findings.iter().filter(|finding| finding.wrong.is_some()).count();
-    if wrong == 0 { Ok(()) } else { Err(Failure::failed(format!("{wrong} of {} checks found something wrong", findings.len()))) }
+    if wrong == 0 {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("{wrong} of {} checks found something wrong", findings.len())))
+    }
 }
 
 /// Opening checks git, the clone and the remote's history; the cycle checks that it answers.
@@ -119,7 +126,10 @@ fn servers(setup: &Setup) -> Vec<Finding> {
             if path.is_file() {
                 Finding::ok(server.binary())
             } else {
-                Finding::wrong(server.binary(), format!("there is none in {}; set mcp.directory", folder.display()))
+                Finding::wrong(
+                    server.binary(),
+                    format!("there is none in {}; set mcp.directory", folder.display()),
+                )
             }
         })
         .collect()
@@ -131,11 +141,16 @@ fn mail(setup: &Setup) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for account in &setup.config.mail {
-        let secrets = [("imap", account.imap.as_ref().map(|i| &i.secret)), ("smtp", account.smtp.as_ref().map(|s| &s.secret))];
+        let secrets = [
+            ("imap", account.imap.as_ref().map(|i| &i.secret)),
+            ("smtp", account.smtp.as_ref().map(|s| &s.secret)),
+        ];
         for (part, secret) in secrets {
             let what = format!("mail account {} {part}", account.name);
             findings.push(match secret {
-                Some(secret) => Finding::of(what.clone(), setup.env.secret(secret, &what), "see mail in config.yaml"),
+                Some(secret) => {
+                    Finding::of(what.clone(), setup.env.secret(secret, &what), "see mail in config.yaml")
+                }
                 None => Finding::wrong(what, format!("it has no {part} section in config.yaml")),
             });
         }

@@ -14,8 +14,9 @@ pub(crate) fn run(setup: &Setup, arguments: &Init) -> Result<(), Failure> {
     let files = KeyFiles::in_data(setup.data.root());
     // Asked for before anything is made, and only when there is no key yet.
     let new_key = if files.has_key() { None } else { Some(new_key(arguments)?) };
-    let made = approval::init(&files, &setup.config.owner.name, || Ok(new_key.unwrap_or(NewKey::Unprotected)))
-        .or_failed("cannot set up this machine")?;
+    let made =
+        approval::init(&files, &setup.config.owner.name, || Ok(new_key.unwrap_or(NewKey::Unprotected)))
+            .or_failed("cannot set up this machine")?;
     let vault = open_vault(setup)?;
     vault.create_page("Company_Handbook.md", HANDBOOK).or_failed("cannot write the handbook")?;
 

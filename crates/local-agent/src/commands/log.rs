@@ -10,10 +10,10 @@ pub(crate) fn verify(setup: &Setup) -> Result<(), Failure> {
     let mut text = String::new();
     for check in &checks {
         match &check.result {
-            Ok(head) => text.push_str(&format!("ok   {} to record {}\n", check.path, head.seq)),
+            Ok(last) => text.push_str(&format!("ok   {} to record {last}\n", check.path.display())),
             Err(error) => {
                 bad += 1;
-                text.push_str(&format!("BAD  {}: {error}\n", check.path));
+                text.push_str(&format!("BAD  {}: {error}\n", check.path.display()));
             }
         }
     }
@@ -21,5 +21,9 @@ pub(crate) fn verify(setup: &Setup) -> Result<(), Failure> {
         text.push_str("there are no records yet\n");
     }
     print(&text)?;
-    if bad == 0 { Ok(()) } else { Err(Failure::failed(format!("{bad} of {} logs were changed or torn", checks.len()))) }
+    if bad == 0 {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!("{bad} of {} logs were changed or torn", checks.len())))
+    }
 }

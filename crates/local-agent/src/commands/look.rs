@@ -82,14 +82,15 @@ fn gist(task: &Task) -> String {
 
 pub(crate) fn show(setup: &Setup, id: &TaskId, as_json: bool) -> Result<(), Failure> {
     let vault = open_vault(setup)?;
-    let location = vault
-        .find(id)
-        .or_failed(format!("cannot look for {id}"))?
-        .ok_or_else(|| Failure::failed(format!("there is no task {id}")).hint("local-agent list names what waits"))?;
+    let location = vault.find(id).or_failed(format!("cannot look for {id}"))?.ok_or_else(|| {
+        Failure::failed(format!("there is no task {id}")).hint("local-agent list names what waits")
+    })?;
     let file = vault.read(&location).or_failed(format!("cannot show {id}"))?;
     if location.stage != Stage::PendingApproval {
         if as_json {
-            return print_json(&json!({ "id": id, "stage": location.stage.to_string(), "front": file.task.front }));
+            return print_json(
+                &json!({ "id": id, "stage": location.stage.to_string(), "front": file.task.front }),
+            );
         }
         let bytes = file.task.to_bytes().or_failed(format!("cannot show {id}"))?;
         let text: String = String::from_utf8_lossy(&bytes).lines().map(|line| visible(line) + "\n").collect();
@@ -128,7 +129,8 @@ fn count(setup: &Setup, vault: &Vault) -> Result<Counts, Failure> {
             counts.new += 1;
             continue;
         }
-        let order = vault.read(&entry.location).ok().and_then(|f| Order::parse(f.task.front.order.as_deref()?).ok());
+        let order =
+            vault.read(&entry.location).ok().and_then(|f| Order::parse(f.task.front.order.as_deref()?).ok());
         let why = order.and_then(|order| {
             let here = mode(setup);
             (order.mode != here).then(|| format!("its order is {}, and this machine runs {here}", order.mode))
@@ -139,7 +141,9 @@ fn count(setup: &Setup, vault: &Vault) -> Result<Counts, Failure> {
     counts.waiting = list(Folder::PendingApproval)?.tasks.len();
     counts.errors = list(Folder::Errors)?.tasks.len();
     counts.conflicts = std::fs::read_dir(vault.root().join("Conflicts"))
-        .map(|entries| entries.flatten().filter(|e| !e.file_name().as_encoded_bytes().starts_with(b".")).count())
+        .map(|entries| {
+            entries.flatten().filter(|e| !e.file_name().as_encoded_bytes().starts_with(b".")).count()
+        })
         .unwrap_or_default();
     Ok(counts)
 }
@@ -169,7 +173,12 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     let _ = writeln!(
         text,
         "tasks     {} new, {} in work, {} waiting for you, {} signed, {} in Errors, {} in Conflicts",
-        counts.new, counts.in_work, counts.waiting, counts.orders.len(), counts.errors, counts.conflicts
+        counts.new,
+        counts.in_work,
+        counts.waiting,
+        counts.orders.len(),
+        counts.errors,
+        counts.conflicts
     );
     for (id, why) in counts.orders.iter().filter_map(|(id, why)| Some((id, why.as_ref()?))) {
         let _ = writeln!(text, "          {id} waits: {why}");
@@ -178,8 +187,14 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
         Some(beat) => {
             let _ = writeln!(text, "daemon    pid {}, last sign of life {}", beat.pid, ago(beat.at, now));
             for channel in &beat.channels {
-                let until = channel.complete_until.map_or_else(|| "never complete".into(), |at| format!("complete until {}", ago(at, now)));
-                let error = channel.last_error.as_deref().map(|e| format!("; FAILING: {}", visible(e))).unwrap_or_default();
+                let until = channel
+                    .complete_until
+                    .map_or_else(|| "never complete".into(), |at| format!("complete until {}", ago(at, now)));
+                let error = channel
+                    .last_error
+                    .as_deref()
+                    .map(|e| format!("; FAILING: {}", visible(e)))
+                    .unwrap_or_default();
                 let _ = writeln!(text, "channel   {} {until}{error}", channel.source);
             }
             for warning in &beat.warnings {

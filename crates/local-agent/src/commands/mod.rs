@@ -54,9 +54,8 @@ fn desk(setup: &Setup) -> Result<Desk, Failure> {
     let vault_id = approval::read_vault_id(&setup.data.vault_id())
         .or_failed("cannot tell which vault this is")
         .map_err(need_init)?;
-    let approvers = Approvers::load(&setup.data.approvers())
-        .or_failed("cannot tell who may sign")
-        .map_err(need_init)?;
+    let approvers =
+        Approvers::load(&setup.data.approvers()).or_failed("cannot tell who may sign").map_err(need_init)?;
     Ok(Desk {
         vault: open_vault(setup)?,
         vault_id,

@@ -64,15 +64,21 @@ pub(crate) fn in_editor(setup: &Setup, file: &TaskFile) -> Result<Option<Action>
         .status()
         .or_failed(format!("cannot start your editor {editor}"))?;
     if !status.success() {
-        return Err(Failure::failed(format!("your editor {editor} ended with {status}; nothing was changed"))
-            .hint("set EDITOR to the editor you use"));
+        return Err(Failure::failed(format!(
+            "your editor {editor} ended with {status}; nothing was changed"
+        ))
+        .hint("set EDITOR to the editor you use"));
     }
     // Editors replace files as well as rewriting them: read by name.
     let mut edited = String::new();
     let mut reopened = std::fs::File::open(scratch.path()).or_failed("cannot read what you wrote")?;
-    reopened.rewind().and_then(|()| reopened.read_to_string(&mut edited)).or_failed("cannot read what you wrote")?;
+    reopened
+        .rewind()
+        .and_then(|()| reopened.read_to_string(&mut edited))
+        .or_failed("cannot read what you wrote")?;
     if edited == text {
         return Ok(None);
     }
-    approval::from_editable(&edited, front.action.as_ref()).or_failed("cannot use what you wrote; nothing was changed")
+    approval::from_editable(&edited, front.action.as_ref())
+        .or_failed("cannot use what you wrote; nothing was changed")
 }

@@ -70,7 +70,7 @@ impl Prompt<'_> {
     fn one(&mut self, id: &TaskId) -> Result<Next, Failure> {
         let file = match self.desk.open(id) {
             Ok(file) => file,
-            Err(approval::DeskError::NotPending { .. } | approval::DeskError::Missing(_)) => {
+            Err(approval::DeskError::Elsewhere { .. } | approval::DeskError::NotFound(_)) => {
                 print("it was decided or moved meanwhile\n")?;
                 return Ok(Next::Done);
             }
@@ -109,7 +109,8 @@ impl Prompt<'_> {
             }
             (Answer::Approve, Some(seen)) => {
                 print(&review.confirm)?;
-                let pays = file.task.front.action.as_ref().is_some_and(|a| a.call.server() == Server::Payment);
+                let pays =
+                    file.task.front.action.as_ref().is_some_and(|a| a.call.server() == Server::Payment);
                 if pays && ask("This pays. Type yes to sign: ")?.as_deref() != Some("yes") {
                     print("not signed\n")?;
                     return Ok(Next::Done);

@@ -2,7 +2,7 @@
 
 use daemon::{Failure, OrFailure as _, Setup};
 
-use executor::KillSwitch;
+use vault::KillSwitch;
 
 use super::{open_vault, print};
 
@@ -13,7 +13,9 @@ fn kill_switch(setup: &Setup) -> Result<KillSwitch, Failure> {
 
 pub(crate) fn stop(setup: &Setup, reason: &str) -> Result<(), Failure> {
     kill_switch(setup)?.engage(reason).or_failed("cannot stop")?;
-    print("stopped: no claims and no sends here, nor on the other machine once it has pulled; local-agent resume lifts it\n")
+    print(
+        "stopped: no claims and no sends here, nor on the other machine once it has pulled; local-agent resume lifts it\n",
+    )
 }
 
 pub(crate) fn resume(setup: &Setup) -> Result<(), Failure> {

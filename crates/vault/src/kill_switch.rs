@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use vault::durable::{self, DurableError};
-use vault::{FileError, Vault};
+use crate::durable::{self, DurableError};
+use crate::{FileError, Vault};
 
 /// The switch of one machine and one vault.
 #[derive(Clone, Debug)]
