@@ -1,1 +1,44 @@
-//! The vault's Git: snapshot, compare-and-swap push, fetch, integration, conflicts, heartbeat refs.
+//! The vault's Git: how two machines that are seldom on at the same time agree on one folder.
+//!
+//! A cycle looks at what changed on disk, at what changed at the remote, decides task by task and
+//! file by file which version stands, and publishes the outcome by compare-and-swap: a push that
+//! names the tip it was made from. There is no stash, no rebase, no merge driver and no conflict
+//! marker; what loses goes to `Conflicts/`. The vault stays an ordinary clone.
+//!
+//! - [`Sync`]: the cycle, the heartbeats, and the arbiter of claims ([`claim::Publisher`]).
+//! - [`Report`], [`SyncError`], [`Status`]: what came of it.
+//!
+//! Inside, from the bottom up: `place` says which names may travel, `tree` reads and writes trees
+//! along changed paths, `scan` finds what changed on disk, `integrate` and `rights` decide (pure),
+//! `incoming` turns decisions into steps, `worktree` makes them, `git` is the only place that runs
+//! the `git` program, `cycle` ties it together, `handle` is the door to its thread.
+//!
+//! What comes from the remote is hostile: it is taken only as plain files under the names that a
+//! vault has, within limits, and on the owner's machine only as far as another machine's rights go.
+//! This crate knows nothing of tools and drafts, and never reads a task's text.
+
+mod cycle;
+mod engine;
+mod git;
+mod handle;
+mod heartbeat;
+mod incoming;
+mod index;
+mod integrate;
+mod open;
+mod place;
+mod report;
+mod rights;
+mod scan;
+mod state;
+mod tree;
+mod worktree;
+
+pub use engine::Settings;
+pub use handle::Sync;
+pub use heartbeat::{BadNote, RemoteBeat};
+pub use integrate::Side;
+pub use open::OpenError;
+pub use report::{Refusal, Report, Status, SyncError};
+pub use scan::ScanError;
+pub use worktree::ApplyError;

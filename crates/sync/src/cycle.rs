@@ -1,0 +1,419 @@
+//! One cycle: what changed here, what changed there, what shall be, and who has it.
+//!
+//! With changes here the push comes first, because it is a compare-and-swap that tells at once
+//! whether anything changed there; without, one listing of the remote's refs does. So an
+//! undisturbed cycle costs one network round.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use git2::Oid;
+use task::TaskId;
+
+use crate::engine::{Engine, Warm, of_tree};
+use crate::git::Pushed;
+use crate::heartbeat::Beats;
+use crate::incoming::Intake;
+use crate::place::Place;
+use crate::report::{Refusal, Report, SyncError};
+use crate::state::Memory;
+use crate::tree::{Change, Changes, Trees};
+use crate::worktree::ApplyError;
+
+/// How often a cycle that others overtake tries again.
+const ATTEMPTS: u32 = 12;
+
+/// What a cycle is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// Ordinary changes, which are gathered.
+    Paced,
+    /// Everything out, now.
+    Now,
+    /// Claims: nothing of them may stay in a local commit when the remote was not reached.
+    Claims,
+}
+
+impl Engine {
+    /// Runs one cycle under the lock of synchronisation.
+    pub(crate) fn cycle(&mut self, purpose: Purpose) -> Result<Report, SyncError> {
+        let _turn = self.turn()?;
+        let mut warm = self.refresh()?;
+        let mut report = Report::default();
+        let outcome = self.exchange(&mut warm, purpose, &mut report);
+        self.say_skipped(&warm, &mut report);
+        self.keep(warm);
+        self.flush_index(false);
+        report.tip = self.memory.seen.map(|id| id.to_string());
+        outcome.map(|()| report)
+    }
+
+    fn exchange(&mut self, warm: &mut Warm, purpose: Purpose, report: &mut Report) -> Result<(), SyncError> {
+        let local_tree = self.snapshot(warm)?;
+        // Commits from before this cycle, made while the remote was out of reach or by hand.
+        let offline = warm.head.commit.filter(|commit| Some(*commit) != self.memory.seen);
+        let mut wants_push = local_tree != warm.head.tree || offline.is_some();
+        if wants_push && purpose == Purpose::Paced {
+            report.held = self.last_push.is_some_and(|at| at.elapsed() < self.push_gap());
+            wants_push = !report.held;
+        }
+        let fresh_look = self.last_look.is_some_and(|at| at.elapsed() < self.look_gap());
+        if let (true, true, Some(tree), Some(seen)) = (wants_push, fresh_look, local_tree, self.memory.seen) {
+            if self.push_local(warm, tree, seen, purpose, report)? {
+                return Ok(());
+            }
+        } else {
+            match self.look()? {
+                None if self.memory.seen.is_some() => return Err(self.rewound("nothing".to_owned())),
+                None => return self.begin(warm, local_tree, report),
+                Some(tip) if Some(tip) == self.memory.seen => {
+                    if let (true, Some(tree), Some(seen)) = (wants_push, local_tree, self.memory.seen) {
+                        if self.push_local(warm, tree, seen, purpose, report)? {
+                            return Ok(());
+                        }
+                    } else {
+                        return Ok(());
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        self.integrate_and_push(warm, offline, purpose, report)
+    }
+
+    /// Looks at the disk under the vault's lock.
+    fn snapshot(&self, warm: &mut Warm) -> Result<Option<Oid>, SyncError> {
+        let _guard = self.settings.vault.lock_exclusive()?;
+        self.scan(warm)?;
+        self.local_tree(warm)
+    }
+
+    /// Lists the remote: its tip and the others' signs of life, in one round.
+    fn look(&mut self) -> Result<Option<Oid>, SyncError> {
+        let branch = self.branch_ref();
+        let patterns = [&[branch.clone()][..], &Beats::patterns()].concat();
+        let refs = self.git.ls_remote(&patterns).map_err(|t| self.trouble(t))?;
+        self.beats.saw(&refs, &self.repo, &self.git, self.clock.now());
+        self.last_look = Some(Instant::now());
+        Ok(refs.into_iter().find(|(_, name)| *name == branch).map(|(id, _)| id))
+    }
+
+    /// Pushes what is here onto the tip that was seen last. False: the remote has moved.
+    fn push_local(
+        &mut self,
+        warm: &mut Warm,
+        tree: Oid,
+        seen: Oid,
+        purpose: Purpose,
+        report: &mut Report,
+    ) -> Result<bool, SyncError> {
+        if self.has_foreign_edits(warm) {
+            return Ok(false);
+        }
+        let contents = warm.scanner.changed().clone();
+        let commit = match warm.head.commit {
+            Some(head) if warm.head.tree == Some(tree) => head,
+            head => self.commit(tree, head.as_slice())?,
+        };
+        match self.git.push(commit, &self.branch_ref(), Some(seen)) {
+            Ok(Pushed::Accepted) => {
+                self.move_head(warm, commit, tree, &contents)?;
+                report.pushed = contents.len().max(1);
+                self.pushed(warm, commit)?;
+                Ok(true)
+            }
+            Ok(Pushed::Moved) => Ok(false),
+            Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),
+            Err(trouble) => {
+                if purpose != Purpose::Claims {
+                    self.move_head(warm, commit, tree, &contents)?;
+                    warm.worktree.sync()?;
+                }
+                Err(self.trouble(trouble))
+            }
+        }
+    }
+
+    /// The first push into an empty remote.
+    fn begin(&mut self, warm: &mut Warm, tree: Option<Oid>, report: &mut Report) -> Result<(), SyncError> {
+        let Some(tree) = tree else { return Ok(()) };
+        let contents = warm.scanner.changed().clone();
+        let commit = match warm.head.commit {
+            Some(head) if warm.head.tree == Some(tree) => head,
+            head => self.commit(tree, head.as_slice())?,
+        };
+        match self.git.push(commit, &self.branch_ref(), None) {
+            Ok(Pushed::Accepted) => {
+                self.move_head(warm, commit, tree, &contents)?;
+                report.pushed = contents.len().max(1);
+                self.pushed(warm, commit)
+            }
+            // Somebody else founded it this very moment.
+            Ok(Pushed::Moved) => self.integrate_and_push(warm, warm.head.commit, Purpose::Now, report),
+            Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),
+            Err(trouble) => Err(self.trouble(trouble)),
+        }
+    }
+
+    fn integrate_and_push(
+        &mut self,
+        warm: &mut Warm,
+        offline: Option<Oid>,
+        purpose: Purpose,
+        report: &mut Report,
+    ) -> Result<(), SyncError> {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                // Others are pushing too: not all at the same moment again.
+                let most = 20 * u64::from(attempt.min(6));
+                std::thread::sleep(Duration::from_millis(fastrand::u64(0..=most)));
+            }
+            let (branch, tracking) = (self.branch_ref(), self.tracking_ref());
+            self.git.fetch(&[format!("+{branch}:{tracking}")]).map_err(|t| self.trouble(t))?;
+            let tip = self.resolve(&tracking)?.ok_or_else(|| self.rewound("nothing".to_owned()))?;
+            let mut refused = Vec::new();
+            let integrated = self.integrate(warm, tip, offline, report, &mut refused);
+            for refusal in refused {
+                self.say(refusal, report);
+            }
+            match integrated {
+                Err(SyncError::Apply(ApplyError::Raced(path))) if attempt + 1 < ATTEMPTS => {
+                    tracing::debug!(path, "changed while it was being integrated; looking again");
+                    continue;
+                }
+                other => other?,
+            }
+            if warm.head.commit == Some(tip) {
+                warm.worktree.sync()?;
+                return Ok(());
+            }
+            if purpose == Purpose::Paced && self.last_push.is_some_and(|at| at.elapsed() < self.push_gap()) {
+                report.held = true;
+                return Ok(());
+            }
+            let (Some(commit), Some(tree)) = (warm.head.commit, warm.head.tree) else { return Ok(()) };
+            match self.git.push(commit, &branch, Some(tip)).map_err(|t| self.trouble(t))? {
+                Pushed::Accepted => {
+                    let theirs = self.tree_of(tip)?;
+                    let diff = Trees::of(&self.repo).diff(Some(theirs), Some(tree));
+                    report.pushed = diff.map_or(1, |diff| diff.changes.len() + diff.strange.len()).max(1);
+                    return self.pushed(warm, commit);
+                }
+                Pushed::Moved => {}
+                Pushed::Declined(said) => return Err(SyncError::Declined { remote: self.remote(), said }),
+            }
+        }
+        Err(SyncError::Contended { remote: self.remote(), attempts: ATTEMPTS })
+    }
+
+    /// Brings this machine in line with `tip`, and commits on top of it what is ours.
+    fn integrate(
+        &mut self,
+        warm: &mut Warm,
+        tip: Oid,
+        offline: Option<Oid>,
+        report: &mut Report,
+        refused: &mut Vec<Refusal>,
+    ) -> Result<(), SyncError> {
+        let grafted = !self.descends(tip)?;
+        let vouched = (grafted && self.memory.trusted == Some(tip))
+            || (self.memory.seen.is_none() && warm.head.commit.is_none());
+        let base = self.base(warm, tip, grafted)?;
+        let theirs = self.tree_of(tip)?;
+
+        let guard = self.settings.vault.lock_exclusive()?;
+        self.scan(warm)?;
+        let local_tree = self.local_tree(warm)?;
+        let trees = Trees::of(&self.repo);
+        let read = |what| SyncError::repository(what);
+        let remote = trees.diff(base, Some(theirs)).map_err(read("read the remote's commit"))?;
+        self.clear_the_way(warm, &remote.changes)?;
+        let local = match base == warm.head.tree {
+            true => changes_on_disk(warm),
+            false => trees.diff(base, local_tree).map_err(read("read the vault's last commit"))?.changes,
+        };
+        let intake = Intake {
+            repo: &self.repo,
+            scanner: &warm.scanner,
+            me: &self.settings.agent,
+            side: self.settings.side,
+            max_file_bytes: self.settings.config.max_file_bytes,
+            max_files: self.settings.config.max_files,
+            base,
+            local,
+            vouched,
+        };
+        let mut plan = intake.plan(remote).map_err(of_tree("compare with the remote"))?;
+        plan.drop_known(|path| warm.scanner.on_disk(path).is_some());
+        let merged = self.edited(local_tree, &plan.edits)?;
+
+        let displaced = warm.worktree.apply(&self.repo, &plan.steps)?;
+        for (path, content) in &plan.contents {
+            warm.scanner.wrote(path, *content);
+        }
+        report.pulled += plan.steps.len();
+        report.conflicts.extend(plan.conflicts);
+        report.conflicts.extend(displaced);
+        refused.extend(plan.refused);
+
+        let mut contents = warm.scanner.changed().clone();
+        for (path, content) in &plan.contents {
+            contents.insert(path.clone(), *content);
+        }
+        let (commit, tree) = if merged == theirs {
+            (tip, theirs)
+        } else {
+            let offline = offline.filter(|commit| !grafted && *commit != tip);
+            let offline =
+                offline.filter(|commit| !self.repo.graph_descendant_of(tip, *commit).unwrap_or(false));
+            let parents: Vec<Oid> = std::iter::once(tip).chain(offline).collect();
+            (self.commit(merged, &parents)?, merged)
+        };
+        // Where the last commit differs from the one before it: what was changed here, what came
+        // in, and where the two had drifted apart in commits of our own.
+        if warm.head.tree != base {
+            let drift =
+                trees.diff(warm.head.tree, Some(tree)).map_err(read("read the vault's last commit"))?;
+            contents = drift.changes.into_iter().map(|(path, change)| (path, change.new)).collect();
+        }
+        self.move_head(warm, commit, tree, &contents)?;
+        drop(guard);
+        let memory = Memory { seen: Some(tip), trusted: None, ..self.memory.clone() };
+        warm.worktree.sync()?;
+        self.remember(memory)
+    }
+
+    /// Whether `tip` continues what was seen last; an error, if it does not and nobody vouched.
+    fn descends(&self, tip: Oid) -> Result<bool, SyncError> {
+        let Some(seen) = self.memory.seen.filter(|seen| *seen != tip) else { return Ok(true) };
+        let after = |ancestor: Oid| {
+            // An ancestor that is not even here cannot be one.
+            self.repo.graph_descendant_of(tip, ancestor).unwrap_or(false)
+        };
+        if after(seen) {
+            return Ok(true);
+        }
+        match self.memory.trusted {
+            Some(trusted) if trusted == tip || after(trusted) => Ok(false),
+            _ => Err(self.rewound(tip.to_string())),
+        }
+    }
+
+    fn rewound(&self, found: String) -> SyncError {
+        let seen = self.memory.seen.map(|id| id.to_string()).unwrap_or_else(|| "the first commit".to_owned());
+        SyncError::Rewound { seen, found }
+    }
+
+    /// The tree from which both sides set out.
+    fn base(&self, warm: &Warm, tip: Oid, grafted: bool) -> Result<Option<Oid>, SyncError> {
+        let common = match warm.head.commit {
+            Some(head) if !grafted => match self.repo.merge_base(head, tip) {
+                Ok(id) => Some(id),
+                Err(e) if e.code() == git2::ErrorCode::NotFound => None,
+                Err(cause) => {
+                    return Err(SyncError::Repository { what: "find the last common commit", cause });
+                }
+            },
+            // After a purge the old history must not come back: what is gone there is gone.
+            _ => self.memory.seen.filter(|seen| self.repo.find_commit(*seen).is_ok()),
+        };
+        common.map(|commit| self.tree_of(commit)).transpose()
+    }
+
+    /// What stands where a file of the remote belongs and is none of ours to send is set aside.
+    fn clear_the_way(&self, warm: &Warm, changes: &Changes) -> Result<(), SyncError> {
+        for (path, change) in changes {
+            let obstacle = match warm.scanner.skipped().get(path) {
+                Some(reason) => Some(reason.clone()),
+                None if change.new.is_some()
+                    && warm.scanner.on_disk(path).is_none()
+                    && warm.worktree.is_taken(path) =>
+                {
+                    Some("it is no plain file".to_owned())
+                }
+                None => None,
+            };
+            if let Some(reason) = obstacle {
+                let reason = format!("it stood in the way of a file from the other machine: {reason}");
+                self.settings.vault.quarantine(path.as_ref(), &reason).map_err(ApplyError::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something was edited here that is the other side's to write; integration restores
+    /// it and keeps the edit.
+    fn has_foreign_edits(&self, warm: &Warm) -> bool {
+        let owner_side = self.settings.side == crate::Side::Owner;
+        warm.scanner.changed().keys().any(|path| {
+            let place = Place::parse(path).ok();
+            let belongs = place.and_then(|place| place.belongs(&self.settings.agent, owner_side));
+            belongs == Some(false) && warm.scanner.in_head(path).is_some()
+        })
+    }
+
+    /// The remote has `commit`.
+    fn pushed(&mut self, warm: &Warm, commit: Oid) -> Result<(), SyncError> {
+        self.last_push = Some(Instant::now());
+        self.cycles_with_changes += 1;
+        let memory = Memory { seen: Some(commit), ..self.memory.clone() };
+        warm.worktree.sync()?;
+        self.remember(memory)
+    }
+
+    fn push_gap(&self) -> Duration {
+        Duration::from_secs(self.settings.config.push_gap_seconds)
+    }
+
+    /// How long the others' signs of life may go unread while pushes tell that nothing came in.
+    fn look_gap(&self) -> Duration {
+        Duration::from_secs(self.settings.config.heartbeat_seconds.max(30))
+    }
+
+    fn say(&mut self, refusal: Refusal, report: &mut Report) {
+        if self.said.len() > 10_000 {
+            self.said.clear();
+        }
+        if self.said.insert((refusal.path.clone(), refusal.reason.clone())) {
+            tracing::warn!(path = ?refusal.path, reason = refusal.reason, incoming = refusal.incoming, "not synchronised");
+            report.refused.push(refusal);
+        }
+    }
+
+    fn say_skipped(&mut self, warm: &Warm, report: &mut Report) {
+        let skipped: Vec<Refusal> = warm
+            .scanner
+            .skipped()
+            .iter()
+            .map(|(path, reason)| Refusal { path: path.clone(), reason: reason.clone(), incoming: false })
+            .collect();
+        for refusal in skipped {
+            self.say(refusal, report);
+        }
+    }
+}
+
+fn changes_on_disk(warm: &Warm) -> Changes {
+    let change = |(path, new): (&String, &Option<Oid>)| {
+        let place = Place::parse(path).ok()?;
+        Some((path.clone(), Change { place, old: warm.scanner.in_head(path), new: *new }))
+    };
+    warm.scanner.changed().iter().filter_map(change).collect()
+}
+
+/// Whether a task has gone without turning up elsewhere, or turned up without going.
+pub(crate) fn is_torn(changed: &BTreeMap<String, Option<Oid>>) -> bool {
+    let mut gone: BTreeSet<TaskId> = BTreeSet::new();
+    let mut come: BTreeSet<TaskId> = BTreeSet::new();
+    let mut twice = false;
+    for (path, content) in changed {
+        let Ok(Place::Task(location)) = Place::parse(path) else { continue };
+        match content {
+            None => {
+                gone.insert(location.id);
+            }
+            Some(_) => twice |= !come.insert(location.id),
+        }
+    }
+    twice || !gone.is_subset(&come)
+}

@@ -1,0 +1,133 @@
+//! Git's index, kept so that `git status` tells the truth within a minute. It is one file however
+//! little changes, so it is not rewritten in every cycle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use git2::{Index, IndexEntry, IndexTime, Oid, Repository};
+use rustix::fs::Stat;
+
+use crate::scan::{Scanner, Stamp, nanoseconds};
+use crate::tree::{Changes, FILE};
+
+/// How long the index may lag behind.
+pub(crate) const LAG: Duration = Duration::from_secs(55);
+
+/// Which entries are out of date.
+#[derive(Debug)]
+pub(crate) struct IndexKeeper {
+    pending: BTreeSet<String>,
+    since: Option<Instant>,
+}
+
+/// What the index says of a file: content, and the stamp by which it is known to be that.
+pub(crate) type Known = BTreeMap<String, (Oid, Stamp)>;
+
+impl IndexKeeper {
+    /// Reads the index once; what it says wrongly of `head` is put down for the next write.
+    pub(crate) fn open(repo: &Repository, head: &Changes) -> (Self, Known) {
+        let mut known = Known::new();
+        // An index that cannot be read costs reading every file once, no more.
+        let index = Index::open(&repo.path().join("index")).ok();
+        let written = std::fs::metadata(repo.path().join("index")).and_then(|m| m.modified()).ok();
+        let written = written
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .and_then(|since| i64::try_from(since.as_nanos()).ok())
+            .unwrap_or(i64::MAX);
+        let mut pending = BTreeSet::new();
+        for entry in index.iter().flat_map(Index::iter) {
+            let Ok(path) = String::from_utf8(entry.path) else { continue };
+            let stamp = Stamp {
+                inode: entry.ino,
+                size: entry.file_size,
+                modified: of_index(entry.mtime),
+                changed: of_index(entry.ctime),
+            };
+            if head.get(&path).and_then(|change| change.new) != Some(entry.id) {
+                pending.insert(path);
+            } else if stamp.modified < written && stamp.inode != 0 {
+                // A file as young as the index itself may have changed since without showing.
+                known.insert(path, (entry.id, stamp));
+            }
+        }
+        pending.extend(head.keys().filter(|path| !known.contains_key(*path)).cloned());
+        let since = (!pending.is_empty()).then(Instant::now);
+        (Self { pending, since }, known)
+    }
+
+    /// These paths' entries are out of date.
+    pub(crate) fn note<'a>(&mut self, paths: impl IntoIterator<Item = &'a String>) {
+        self.pending.extend(paths.into_iter().cloned());
+        if !self.pending.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// How long until the index should be written; none when it is up to date.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.since.map(|since| LAG.saturating_sub(since.elapsed()))
+    }
+
+    /// Writes what is out of date.
+    pub(crate) fn flush(&mut self, repo: &Repository, scanner: &Scanner) -> Result<(), git2::Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let mut index = Index::open(&repo.path().join("index"))?;
+        for path in &self.pending {
+            match scanner.in_head(path) {
+                Some(id) => index.add(&entry(path, id, scanner.stat_for_index(path)))?,
+                None if index.get_path(Path::new(path), 0).is_some() => index.remove_path(Path::new(path))?,
+                None => {}
+            }
+        }
+        index.write()?;
+        self.pending.clear();
+        self.since = None;
+        Ok(())
+    }
+}
+
+fn of_index(time: IndexTime) -> i64 {
+    nanoseconds(i64::from(time.seconds()), i64::from(time.nanoseconds()))
+}
+
+/// Without `stat` git will look into the file by itself.
+fn entry(path: &str, id: Oid, stat: Option<Stat>) -> IndexEntry {
+    let zero = IndexTime::new(0, 0);
+    let mut entry = IndexEntry {
+        ctime: zero,
+        mtime: zero,
+        dev: 0,
+        ino: 0,
+        mode: FILE,
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id,
+        flags: 0,
+        flags_extended: 0,
+        path: path.as_bytes().to_vec(),
+    };
+    if let Some(stat) = stat {
+        fill(&mut entry, &stat);
+    }
+    entry
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "git's index keeps the low 32 bits"
+)]
+fn fill(entry: &mut IndexEntry, stat: &Stat) {
+    entry.ctime = IndexTime::new(stat.st_ctime as i32, stat.st_ctime_nsec as u32);
+    entry.mtime = IndexTime::new(stat.st_mtime as i32, stat.st_mtime_nsec as u32);
+    entry.dev = stat.st_dev as u32;
+    entry.ino = stat.st_ino as u32;
+    entry.uid = stat.st_uid;
+    entry.gid = stat.st_gid;
+    entry.file_size = stat.st_size as u32;
+}

@@ -1,0 +1,543 @@
+//! What is on disk, compared with the last commit, at a cost that follows what changed.
+//!
+//! In folders where work goes on every file is looked at in every scan: one `stat`, and a hash
+//! only where that shows a change. Of the months of `Done/`, only those are listed whose folder
+//! has changed since, plus a slice of all their files in turn: an edit of a finished task is
+//! noticed too, though not in the same minute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use git2::{ObjectType, Oid, Repository};
+use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::io::Errno;
+use task::TaskId;
+use vault::{Dir, FileError, Vault};
+
+use crate::place::{Place, is_folder, twin_key};
+use crate::tree::Changes;
+
+/// File systems stamp times with a coarse clock: what changed so shortly before it was looked at
+/// may change again without looking different.
+const COARSE: i64 = 50_000_000;
+
+/// How many finished files are looked at in turn in one scan.
+const TURN: usize = 1024;
+
+/// The folders whose files are all looked at in every scan; `In_Progress/*` come on top.
+const WARM: [&str; 9] = [
+    "Inbox",
+    "Needs_Action",
+    "Pending_Approval",
+    "Rejected",
+    "Errors",
+    "Conflicts",
+    "Logs",
+    "Briefings",
+    "Accounting",
+];
+
+/// The files of the root that travel.
+const ROOT: [&str; 4] = ["Company_Handbook.md", "Dashboard.md", "STOP", ".gitignore"];
+
+/// Why the vault could not be scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// A file or folder.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file or folder.
+    #[error("examine {path}: {cause}")]
+    Stat {
+        /// Relative to the vault.
+        path: String,
+        /// What the system said.
+        cause: Errno,
+    },
+    /// An object could not be written.
+    #[error("store {path} in the vault's git: {}", cause.message())]
+    Store {
+        /// Relative to the vault.
+        path: String,
+        /// What libgit2 said.
+        cause: git2::Error,
+    },
+}
+
+/// What tells one state of a file from another without reading it; as git's index has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) inode: u32,
+    pub(crate) size: u32,
+    /// Nanoseconds since 1970.
+    pub(crate) modified: i64,
+    /// Nanoseconds since 1970.
+    pub(crate) changed: i64,
+}
+
+impl Stamp {
+    #[expect(clippy::cast_possible_truncation, clippy::unnecessary_cast, reason = "as git's index has it")]
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Self {
+            inode: stat.st_ino as u32,
+            size: stat.st_size as u32,
+            modified: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+
+    /// Whether a change after `looked_at` would certainly show.
+    fn is_settled(&self, looked_at: i64) -> bool {
+        self.modified.max(self.changed) + COARSE < looked_at
+    }
+}
+
+pub(crate) fn nanoseconds(seconds: i64, nanos: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// One file that the last commit or the disk has. Its content on disk is `head`, unless
+/// [`Scanner::changed`] says otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    head: Option<Oid>,
+    /// Of the content that is known; none when it must be read again.
+    stamp: Option<Stamp>,
+}
+
+#[derive(Debug, Default)]
+struct Folder {
+    /// Of the folder itself, if nothing can have changed since without showing.
+    stamp: Option<Stamp>,
+    files: BTreeMap<Box<str>, Known>,
+}
+
+/// The vault as it was last seen.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    vault: Vault,
+    root: Dir,
+    max_file_bytes: u64,
+    folders: BTreeMap<String, Folder>,
+    /// Content on disk where it is not what the last commit has.
+    changed: BTreeMap<String, Option<Oid>>,
+    /// What is on disk and does not travel, though its name would.
+    skipped: BTreeMap<String, String>,
+    /// Same content, other stamp: git's index should know.
+    restamped: BTreeSet<String>,
+    /// Whether every file was looked at once.
+    warm: bool,
+    cursor: (String, String),
+}
+
+impl Scanner {
+    /// Starts from the last commit's files, and from git's index for what need not be read.
+    pub(crate) fn new(
+        vault: &Vault,
+        max_file_bytes: u64,
+        head: Changes,
+        index: impl Fn(&str) -> Option<(Oid, Stamp)>,
+    ) -> Result<Self, FileError> {
+        let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
+        for (path, change) in head {
+            let stamp = index(&path).filter(|(id, _)| Some(*id) == change.new).map(|(_, stamp)| stamp);
+            let (folder, name) = split(&path);
+            let files = &mut folders.entry(folder.to_owned()).or_default().files;
+            files.insert(name.into(), Known { head: change.new, stamp });
+        }
+        Ok(Self {
+            vault: vault.clone(),
+            root: Dir::open(vault.root())?,
+            max_file_bytes,
+            folders,
+            changed: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            restamped: BTreeSet::new(),
+            warm: false,
+            cursor: (String::new(), String::new()),
+        })
+    }
+
+    /// Looks at the disk. The caller holds the vault's lock.
+    pub(crate) fn scan(&mut self, repo: &Repository) -> Result<(), ScanError> {
+        self.scan_root(repo)?;
+        let mut present: BTreeSet<String> = WARM.iter().map(|folder| (*folder).to_owned()).collect();
+        present.extend(self.below("In_Progress")?);
+        for folder in &present {
+            self.scan_folder(repo, folder, true)?;
+        }
+        for year in self.below("Done")? {
+            present.extend(self.below(&year)?);
+        }
+        let looked_at = now();
+        let months: Vec<String> = present.iter().filter(|f| f.starts_with("Done/")).cloned().collect();
+        for month in &months {
+            let stamp = self.stat(month)?.map(|stat| Stamp::of(&stat));
+            let known = self.folders.get(month).and_then(|folder| folder.stamp);
+            if !self.warm || stamp.is_none() || stamp != known {
+                self.scan_folder(repo, month, !self.warm)?;
+                let stamp = stamp.filter(|stamp| stamp.is_settled(looked_at));
+                self.folders.entry(month.clone()).or_default().stamp = stamp;
+            }
+        }
+        let gone: Vec<String> = self
+            .folders
+            .keys()
+            .filter(|folder| !folder.is_empty() && !present.contains(*folder))
+            .cloned()
+            .collect();
+        for folder in gone {
+            self.vanish(&folder, &BTreeSet::new());
+        }
+        if self.warm {
+            self.take_turn(repo)?;
+        }
+        self.warm = true;
+        Ok(())
+    }
+
+    /// What differs from the last commit: path and content, none where the file is gone.
+    pub(crate) fn changed(&self) -> &BTreeMap<String, Option<Oid>> {
+        &self.changed
+    }
+
+    /// What is on disk and stays there, with the reason.
+    pub(crate) fn skipped(&self) -> &BTreeMap<String, String> {
+        &self.skipped
+    }
+
+    /// Paths whose stamp in git's index is out of date.
+    pub(crate) fn take_restamped(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.restamped)
+    }
+
+    /// The last commit is another one, which has these contents where it differs.
+    pub(crate) fn head_moved(&mut self, contents: &BTreeMap<String, Option<Oid>>) {
+        for (path, new) in contents {
+            let on_disk = self.on_disk(path);
+            let (folder, name) = split(path);
+            let files = &mut self.folders.entry(folder.to_owned()).or_default().files;
+            if new.is_none() && on_disk.is_none() {
+                files.remove(name);
+                self.changed.remove(path);
+                continue;
+            }
+            files.entry(name.into()).or_default().head = *new;
+            if on_disk == *new {
+                self.changed.remove(path);
+            } else {
+                self.changed.insert(path.clone(), on_disk);
+            }
+        }
+    }
+
+    /// This program has just put `content` at `path`, or taken it away.
+    pub(crate) fn wrote(&mut self, path: &str, content: Option<Oid>) {
+        let (folder, name) = split(path);
+        let stamp = content.and_then(|_| {
+            let looked_at = now();
+            let stat = self.stat(path).ok().flatten()?;
+            Some(Stamp::of(&stat)).filter(|stamp| stamp.is_settled(looked_at))
+        });
+        let files = &mut self.folders.entry(folder.to_owned()).or_default().files;
+        let known = files.entry(name.into()).or_default();
+        known.stamp = stamp;
+        if known.head == content {
+            self.changed.remove(path);
+            if content.is_none() {
+                files.remove(name);
+            }
+        } else {
+            self.changed.insert(path.to_owned(), content);
+        }
+    }
+
+    /// The content on disk, as far as it travels.
+    pub(crate) fn on_disk(&self, path: &str) -> Option<Oid> {
+        match self.changed.get(path) {
+            Some(content) => *content,
+            None => self.known(path)?.head,
+        }
+    }
+
+    /// The content in the last commit.
+    pub(crate) fn in_head(&self, path: &str) -> Option<Oid> {
+        self.known(path)?.head
+    }
+
+    /// What git's index may say of a file: only if the content on disk is the last commit's.
+    pub(crate) fn stat_for_index(&self, path: &str) -> Option<Stat> {
+        if self.changed.contains_key(path) || self.skipped.contains_key(path) {
+            return None;
+        }
+        self.stat(path).ok().flatten()
+    }
+
+    /// Every path of `Done/` at which a task is, on disk or in the last commit.
+    pub(crate) fn done(&self, id: &TaskId) -> Vec<String> {
+        let name = format!("{id}.md");
+        let months =
+            self.folders.range("Done/".to_owned()..).take_while(|(path, _)| path.starts_with("Done/"));
+        months
+            .filter(|(_, folder)| folder.files.contains_key(name.as_str()))
+            .map(|(path, _)| format!("{path}/{name}"))
+            .collect()
+    }
+
+    /// The names in a folder that are on disk, for the search for twins.
+    pub(crate) fn names<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a str> {
+        let files = self.folders.get(folder).into_iter().flat_map(|folder| folder.files.keys());
+        files.map(|name| &**name).filter(move |name| {
+            let path = if folder.is_empty() { (*name).to_owned() } else { format!("{folder}/{name}") };
+            !matches!(self.changed.get(&path), Some(None))
+        })
+    }
+
+    /// How many files the vault has.
+    pub(crate) fn count(&self) -> usize {
+        self.folders.values().map(|folder| folder.files.len()).sum()
+    }
+
+    fn known(&self, path: &str) -> Option<&Known> {
+        let (folder, name) = split(path);
+        self.folders.get(folder)?.files.get(name)
+    }
+
+    fn stat(&self, path: &str) -> Result<Option<Stat>, ScanError> {
+        match rustix::fs::statat(self.root.fd(), path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(cause) => Err(ScanError::Stat { path: path.to_owned(), cause }),
+        }
+    }
+
+    /// The folders of a vault directly below one.
+    fn below(&self, folder: &str) -> Result<Vec<String>, ScanError> {
+        let dir = match self.vault.dir(folder) {
+            Err(e) if e.is_missing() => return Ok(Vec::new()),
+            other => other?,
+        };
+        let names = dir.names()?.into_iter().filter_map(|name| name.into_string().ok());
+        let mut found: Vec<String> =
+            names.map(|name| format!("{folder}/{name}")).filter(|path| is_folder(path)).collect();
+        // A link in the place of a folder is no folder.
+        found.retain(|path| {
+            let stat = self.stat(path).ok().flatten();
+            stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+        });
+        Ok(found)
+    }
+
+    fn scan_root(&mut self, repo: &Repository) -> Result<(), ScanError> {
+        let mut present = BTreeSet::new();
+        for name in ROOT {
+            if let Some(stat) = self.stat(name)? {
+                present.insert(name.to_owned());
+                let looked_at = now();
+                self.look(repo, "", name, &stat, looked_at)?;
+            }
+        }
+        self.vanish("", &present);
+        Ok(())
+    }
+
+    fn scan_folder(&mut self, repo: &Repository, folder: &str, every_file: bool) -> Result<(), ScanError> {
+        let dir = match self.vault.dir(folder) {
+            Err(e) if e.is_missing() => {
+                self.vanish(folder, &BTreeSet::new());
+                return Ok(());
+            }
+            other => other?,
+        };
+        let fail = |cause| ScanError::Stat { path: folder.to_owned(), cause };
+        let mut present = BTreeSet::new();
+        let mut fresh = Vec::new();
+        let looked_at = now();
+        for entry in rustix::fs::Dir::read_from(dir.fd()).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let known = self.folders.get(folder).and_then(|f| f.files.get(name)).copied();
+            match known {
+                Some(known) => {
+                    present.insert(name.to_owned());
+                    #[expect(clippy::cast_possible_truncation, reason = "as git's index has it")]
+                    let same_file = known.stamp.is_some_and(|stamp| stamp.inode == entry.ino() as u32);
+                    let path = format!("{folder}/{name}");
+                    let settled = same_file && !matches!(self.changed.get(&path), Some(None));
+                    if !every_file && settled {
+                        continue;
+                    }
+                    if let Some(stat) = self.stat_in(&dir, &path, name)? {
+                        self.look(repo, folder, name, &stat, looked_at)?;
+                    }
+                }
+                None if name.starts_with('.') => {}
+                None => fresh.push(name.to_owned()),
+            }
+        }
+        fresh.sort();
+        let mut keys: Option<BTreeSet<String>> = None;
+        for name in fresh {
+            let path = format!("{folder}/{name}");
+            if Place::parse(&path).is_err() {
+                continue;
+            }
+            let Some(stat) = self.stat_in(&dir, &path, &name)? else { continue };
+            let keys = keys.get_or_insert_with(|| present.iter().map(|name| twin_key(name)).collect());
+            if !keys.insert(twin_key(&name)) {
+                let reason = "another name in this folder differs from it in capitals or accents only";
+                self.skipped.insert(path, reason.to_owned());
+                continue;
+            }
+            present.insert(name.clone());
+            self.look(repo, folder, &name, &stat, looked_at)?;
+        }
+        self.vanish(folder, &present);
+        Ok(())
+    }
+
+    fn stat_in(&self, dir: &Dir, path: &str, name: &str) -> Result<Option<Stat>, ScanError> {
+        match rustix::fs::statat(dir.fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(cause) => Err(ScanError::Stat { path: path.to_owned(), cause }),
+        }
+    }
+
+    /// Looks at one file that is there.
+    fn look(
+        &mut self,
+        repo: &Repository,
+        folder: &str,
+        name: &str,
+        stat: &Stat,
+        looked_at: i64,
+    ) -> Result<(), ScanError> {
+        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let stamp = Stamp::of(stat);
+        let known = self.known(&path).copied().unwrap_or_default();
+        if known.stamp == Some(stamp) && !matches!(self.changed.get(&path), Some(None)) {
+            return Ok(());
+        }
+        let len = u64::try_from(stat.st_size).unwrap_or_default();
+        let refusal = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile if len <= self.max_file_bytes => None,
+            FileType::RegularFile => Some(format!(
+                "it has {len} bytes; at most {} are synchronised (sync.max_file_bytes)",
+                self.max_file_bytes
+            )),
+            _ => Some("it is no plain file".to_owned()),
+        };
+        if let Some(reason) = refusal {
+            self.skip(&path, reason);
+            return Ok(());
+        }
+        let dir;
+        let read = if folder.is_empty() {
+            self.root.read(name, self.max_file_bytes)
+        } else {
+            dir = self.vault.dir(folder)?;
+            dir.read(name, self.max_file_bytes)
+        };
+        let bytes = match read {
+            Ok(contents) => contents.bytes,
+            // It went while we looked, or is being replaced by something else: next time.
+            Err(e) if e.is_missing() || matches!(e.cause, Errno::INVAL | Errno::LOOP) => return Ok(()),
+            Err(e) if matches!(e.cause, Errno::ACCESS | Errno::FBIG) => {
+                self.skip(&path, e.to_string());
+                return Ok(());
+            }
+            Err(e) => return Err(e.into()),
+        };
+        self.skipped.remove(&path);
+        let store = |cause| ScanError::Store { path: path.clone(), cause };
+        let id = Oid::hash_object(ObjectType::Blob, &bytes).map_err(store)?;
+        if known.head == Some(id) {
+            self.changed.remove(&path);
+            self.restamped.insert(path.clone());
+        } else if self.changed.get(&path) != Some(&Some(id)) {
+            repo.odb().and_then(|odb| odb.write(ObjectType::Blob, &bytes)).map_err(store)?;
+            self.changed.insert(path.clone(), Some(id));
+        }
+        let files = &mut self.folders.entry(folder.to_owned()).or_default().files;
+        files.entry(name.into()).or_default().stamp = Some(stamp).filter(|s| s.is_settled(looked_at));
+        Ok(())
+    }
+
+    /// Something stands there that does not travel: for the rest of the world nothing changed.
+    fn skip(&mut self, path: &str, reason: String) {
+        self.changed.remove(path);
+        let (folder, name) = split(path);
+        if let Some(files) = self.folders.get_mut(folder).map(|folder| &mut folder.files) {
+            match files.get_mut(name) {
+                Some(known) if known.head.is_some() => known.stamp = None,
+                Some(_) => {
+                    files.remove(name);
+                }
+                None => {}
+            }
+        }
+        self.skipped.insert(path.to_owned(), reason);
+    }
+
+    /// Of a folder's files, only `present` are still there.
+    fn vanish(&mut self, folder: &str, present: &BTreeSet<String>) {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        if let Some(known) = self.folders.get_mut(folder) {
+            let changed = &mut self.changed;
+            known.files.retain(|name, known| {
+                if present.contains(&**name) {
+                    return true;
+                }
+                let path = format!("{prefix}{name}");
+                if known.head.is_none() {
+                    changed.remove(&path);
+                    return false;
+                }
+                known.stamp = None;
+                changed.insert(path, None);
+                true
+            });
+        }
+        let here = |path: &str| split(path).0 == folder;
+        let (root, disk) = (&self.root, AtFlags::SYMLINK_NOFOLLOW);
+        self.skipped.retain(|path, _| !here(path) || rustix::fs::statat(root.fd(), path, disk).is_ok());
+    }
+
+    /// Looks at the next slice of finished files.
+    fn take_turn(&mut self, repo: &Repository) -> Result<(), ScanError> {
+        let mut slice: Vec<(String, String)> = Vec::new();
+        let (folder, name) = self.cursor.clone();
+        let from = self.folders.range::<str, _>((Bound::Included(folder.as_str()), Bound::Unbounded));
+        for (path, known) in from.filter(|(path, _)| path.starts_with("Done/")) {
+            let start = if *path == folder { Bound::Excluded(name.as_str()) } else { Bound::Unbounded };
+            let names = known.files.range::<str, _>((start, Bound::Unbounded));
+            slice.extend(names.take(TURN - slice.len()).map(|(name, _)| (path.clone(), name.to_string())));
+            if slice.len() >= TURN {
+                break;
+            }
+        }
+        self.cursor = match slice.last() {
+            Some(last) if slice.len() >= TURN => last.clone(),
+            _ => (String::new(), String::new()),
+        };
+        let looked_at = now();
+        for (folder, name) in slice {
+            if let Some(stat) = self.stat(&format!("{folder}/{name}"))? {
+                self.look(repo, &folder, &name, &stat, looked_at)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Folder and name; the root is "".
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
