@@ -377,7 +377,7 @@ fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta) -> Looked {
         }
         Err(error) => found.trouble(format!("cannot list Needs_Action: {error}")),
     }
-    candidates.sort_by(|a: &(Priority, _, _), b| (a.0, a.1).cmp(&(b.0, b.1)));
+    candidates.sort_by_key(|(priority, created, _): &(Priority, _, _)| (*priority, *created));
     Looked { found, candidates: candidates.into_iter().map(|(_, _, location)| location).collect() }
 }
 

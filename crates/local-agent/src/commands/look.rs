@@ -14,14 +14,16 @@ use worker::Peers;
 use super::{desk, mode, open_vault, print, print_json};
 
 pub(crate) fn list(setup: &Setup, as_json: bool) -> Result<(), Failure> {
-    let desk = desk(setup)?;
-    let listing = desk.vault.list(&Folder::PendingApproval).or_failed("cannot list what waits for you")?;
+    let vault = open_vault(setup)?;
+    // Before `init` there is no vault id, so nothing has a digest yet; it can be looked at all the same.
+    let desk = if setup.data.vault_id().exists() { Some(desk(setup)?) } else { None };
+    let listing = vault.list(&Folder::PendingApproval).or_failed("cannot list what waits for you")?;
     let mut rows = Vec::new();
     let mut text = String::new();
     for entry in listing.tasks {
-        let id = entry.location.id;
+        let id = &entry.location.id;
         // One that cannot be read is set aside by the daemon; here it is only named.
-        let file = match desk.open(&id) {
+        let file = match vault.read(&entry.location) {
             Ok(file) => file,
             Err(error) => {
                 rows.push(json!({ "id": id, "error": error.to_string() }));
@@ -29,11 +31,15 @@ pub(crate) fn list(setup: &Setup, as_json: bool) -> Result<(), Failure> {
                 continue;
             }
         };
-        let review = desk.review(&file.task).or_failed(format!("cannot show {id}"))?;
+        let review = match &desk {
+            Some(desk) => Some(desk.review(&file.task).or_failed(format!("cannot show {id}"))?),
+            None => None,
+        };
         let front = &file.task.front;
-        let _ = writeln!(text, "{} {}", urgency(front.priority), id);
-        let _ = writeln!(text, "    {}", gist(&file.task));
-        for warning in &review.warnings {
+        let action = front.action.as_ref();
+        let warnings = review.as_ref().map(|review| review.warnings.clone()).unwrap_or_default();
+        let _ = writeln!(text, "{} {id}\n    {}", urgency(front.priority), gist(&file.task));
+        for warning in &warnings {
             let _ = writeln!(text, "    ! {warning}");
         }
         rows.push(json!({
@@ -42,13 +48,13 @@ pub(crate) fn list(setup: &Setup, as_json: bool) -> Result<(), Failure> {
             "priority": front.priority,
             "from": front.from,
             "subject": front.subject,
-            "server": front.action.as_ref().map(|a| a.call.server().name()),
-            "tool": front.action.as_ref().map(|a| a.call.tool()),
-            "editable": front.action.as_ref().is_some_and(|a| a.call.text().is_some()),
+            "server": action.map(|action| action.call.server().name()),
+            "tool": action.map(|action| action.call.tool()),
+            "editable": action.is_some_and(|action| action.call.text().is_some()),
             "question": front.question,
             "drafted_at": front.drafted_at,
-            "digest": review.digest,
-            "warnings": review.warnings,
+            "digest": review.and_then(|review| review.digest),
+            "warnings": warnings,
         }));
     }
     if as_json {
@@ -57,7 +63,12 @@ pub(crate) fn list(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     if text.is_empty() {
         return print("Nothing waits for you.\n");
     }
-    let _ = writeln!(text, "\n{} waiting: local-agent review", rows.len());
+    let next = if desk.is_some() {
+        "local-agent review"
+    } else {
+        "local-agent init makes your signing key, then local-agent review"
+    };
+    let _ = writeln!(text, "\n{} waiting: {next}", rows.len());
     print(&text)
 }
 
