@@ -103,11 +103,24 @@ impl Worker {
         found
     }
 
-    /// Brings the vault and the remote together. A remote that cannot be reached is said once.
+    /// Brings the vault and the remote together, gathering changes for `sync.push_gap_seconds`. A
+    /// remote that cannot be reached is said once.
     pub async fn synchronise(&mut self) -> Found {
+        let Some(sync) = self.parts.sync.clone() else { return Found::default() };
+        let outcome = sync.cycle().await;
+        self.synchronised(outcome)
+    }
+
+    /// The same without gathering: for one round, and before an end.
+    pub async fn flush(&mut self) -> Found {
+        let Some(sync) = self.parts.sync.clone() else { return Found::default() };
+        let outcome = sync.flush().await;
+        self.synchronised(outcome)
+    }
+
+    fn synchronised(&mut self, outcome: Result<sync::Report, sync::SyncError>) -> Found {
         let mut found = Found::default();
-        let Some(sync) = &self.parts.sync else { return found };
-        match sync.cycle().await {
+        match outcome {
             Ok(report) => {
                 if self.said.take().is_some() {
                     tracing::info!("the remote can be reached again");
@@ -115,8 +128,10 @@ impl Worker {
                 self.shared_after = DateTime::UNIX_EPOCH;
                 found.pulled = report.pulled;
                 found.pushed = report.pushed;
-                for refusal in &report.refused {
-                    found.trouble(format!("from the remote: {refusal}"));
+                found.held = report.held;
+                for sync::Refusal { path, reason, incoming } in &report.refused {
+                    let what = if *incoming { "not taken from the remote" } else { "not synchronised" };
+                    found.trouble(format!("{what}: {path:?}: {reason}"));
                 }
                 for conflict in &report.conflicts {
                     found.trouble(format!("two edits met; the other version is in {conflict}"));

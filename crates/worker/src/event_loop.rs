@@ -85,7 +85,7 @@ pub async fn run(
             }
             Wake::Sync => {
                 let report = worker.synchronise().await;
-                unpushed = false;
+                unpushed = report.held;
                 push_due = Instant::now() + settings.push_gap;
                 sync.reset();
                 if report.pulled > 0 {
@@ -106,7 +106,7 @@ pub async fn run(
         };
     }
     if unpushed {
-        worker.synchronise().await;
+        worker.flush().await;
     }
 }
 

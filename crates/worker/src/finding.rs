@@ -25,6 +25,8 @@ pub struct Found {
     pub pulled: usize,
     /// See `pulled`.
     pub pushed: usize,
+    /// Whether changes wait until pushes may follow one another.
+    pub held: bool,
     /// Whether the remote could not be reached or refused.
     pub remote_failed: bool,
     /// Whether the kill switch kept it from working.
@@ -95,6 +97,7 @@ impl Found {
         self.page_written |= other.page_written;
         self.pulled += other.pulled;
         self.pushed += other.pushed;
+        self.held = other.held;
         self.remote_failed |= other.remote_failed;
         self.stopped |= other.stopped;
     }

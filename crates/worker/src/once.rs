@@ -17,7 +17,7 @@ pub async fn once(
     sources: Vec<Box<dyn Source>>,
     cancel: &CancellationToken,
 ) -> Found {
-    let mut found = worker.synchronise().await;
+    let mut found = worker.flush().await;
     found.add(worker.resume(cancel).await);
     for state in watchers.poll_once(sources, cancel).await {
         found.events += usize::try_from(state.new_tasks).unwrap_or(usize::MAX);
@@ -35,6 +35,6 @@ pub async fn once(
     }
     duties.after_cycle(&mut found).await;
     duties.beat().await;
-    found.add(worker.synchronise().await);
+    found.add(worker.flush().await);
     found
 }

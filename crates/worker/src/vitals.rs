@@ -235,24 +235,19 @@ impl Vitals {
             tracing::debug!("no heartbeat at the remote: {error}");
             return;
         }
-        match sync.beats().await {
-            Ok(beats) => {
-                for beat in beats.into_iter().filter(|beat| beat.agent != self.agent) {
-                    let state = PeerState {
-                        agent: beat.agent.clone(),
-                        last_sign: beat.changed_at,
-                        listened_until: now,
-                        note: beat.note,
-                    };
-                    self.peers.0.insert(beat.agent, state);
-                }
-                let path = Peers::path(&self.data);
-                let saved = serde_json::to_vec(&self.peers).map(|bytes| durable::replace(&path, &bytes));
-                if let Ok(Err(error)) = saved {
-                    tracing::warn!("cannot keep what is known of the other agents: {error}");
-                }
-            }
-            Err(error) => tracing::debug!("no heartbeats from the remote: {error}"),
+        for beat in sync.beats().await.into_iter().filter(|beat| beat.agent != self.agent) {
+            let state = PeerState {
+                agent: beat.agent.clone(),
+                last_sign: beat.changed_at,
+                listened_until: now,
+                note: beat.note,
+            };
+            self.peers.0.insert(beat.agent, state);
+        }
+        let path = Peers::path(&self.data);
+        let saved = serde_json::to_vec(&self.peers).map(|bytes| durable::replace(&path, &bytes));
+        if let Ok(Err(error)) = saved {
+            tracing::warn!("cannot keep what is known of the other agents: {error}");
         }
     }
 }
