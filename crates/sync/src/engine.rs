@@ -294,7 +294,7 @@ impl Engine {
         let Some(warm) = &mut self.warm else { return };
         let restamped = warm.scanner.take_restamped();
         warm.index.note(restamped.iter());
-        let due = warm.index.due().is_some_and(|due| now || due.is_zero());
+        let due = warm.index.due(warm.scanner.count()).is_some_and(|due| now || due.is_zero());
         if !due {
             return;
         }
@@ -306,7 +306,7 @@ impl Engine {
 
     /// How long until [`Engine::flush_index`] has something to do.
     pub(crate) fn index_due(&self) -> Option<Duration> {
-        self.warm.as_ref().and_then(|warm| warm.index.due())
+        self.warm.as_ref().and_then(|warm| warm.index.due(warm.scanner.count()))
     }
 }
 

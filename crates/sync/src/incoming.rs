@@ -168,13 +168,14 @@ impl Intake<'_> {
             if remote == base || remote == local {
                 continue;
             }
-            if self.side == Side::Owner && !self.vouched {
-                if let Err(reason) = rights::task(id, self.me, &base, &remote) {
-                    let path = live(&remote).or(live(&base)).map_or(id.as_str(), |version| version.path);
-                    plan.refuse(path, &reason);
-                    keep_texts(&remote, &[&base], true, plan);
-                    continue;
-                }
+            if self.side == Side::Owner
+                && !self.vouched
+                && let Err(reason) = rights::task(id, self.me, &base, &remote)
+            {
+                let path = live(&remote).or(live(&base)).map_or(id.as_str(), |version| version.path);
+                plan.refuse(path, &reason);
+                keep_texts(&remote, &[&base], true, plan);
+                continue;
             }
             let winner = match local == base {
                 true => Winner::Remote,

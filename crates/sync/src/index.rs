@@ -11,8 +11,11 @@ use rustix::fs::Stat;
 use crate::scan::{Scanner, Stamp, nanoseconds};
 use crate::tree::{Changes, FILE};
 
-/// How long the index may lag behind.
-pub(crate) const LAG: Duration = Duration::from_secs(55);
+/// How long the index of a large vault may lag behind.
+const LAG: Duration = Duration::from_secs(55);
+
+/// Up to so many files it is written at once: that takes a few milliseconds.
+const SMALL: usize = 4096;
 
 /// Which entries are out of date.
 #[derive(Debug)]
@@ -65,8 +68,9 @@ impl IndexKeeper {
     }
 
     /// How long until the index should be written; none when it is up to date.
-    pub(crate) fn due(&self) -> Option<Duration> {
-        self.since.map(|since| LAG.saturating_sub(since.elapsed()))
+    pub(crate) fn due(&self, files: usize) -> Option<Duration> {
+        let lag = if files <= SMALL { Duration::ZERO } else { LAG };
+        self.since.map(|since| lag.saturating_sub(since.elapsed()))
     }
 
     /// Writes what is out of date.
@@ -119,7 +123,6 @@ fn entry(path: &str, id: Oid, stat: Option<Stat>) -> IndexEntry {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::unnecessary_cast,
     reason = "git's index keeps the low 32 bits"
 )]
 fn fill(entry: &mut IndexEntry, stat: &Stat) {
