@@ -41,12 +41,13 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
         let ids: Vec<TaskId> = (0..slice).map(|n| samples::id(round * slice + n)).collect::<Outcome<_>>()?;
         let again: Vec<TaskId> =
             (0..slice).map(|n| samples::id(1_000_000 + round * slice + n)).collect::<Outcome<_>>()?;
-        for id in ids.iter().chain(&again) {
-            let text = samples::new_task(id)?;
-            let name = format!("{id}.md");
-            std::fs::write(home.path().join("vault/Needs_Action").join(&name), &text)
-                .or_failed("write a task")?;
-            std::fs::write(home.path().join("bare/from").join(&name), &text).or_failed("write a task")?;
+        for (folder, ids) in
+            [("vault/Needs_Action", &ids), ("bare/from", &ids), ("vault/Needs_Action", &again)]
+        {
+            for id in ids {
+                let path = home.path().join(folder).join(format!("{id}.md"));
+                std::fs::write(path, samples::new_task(id)?).or_failed("write a task")?;
+            }
         }
         // Each side goes first in every other round.
         let ours_first = round % 2 == 0;
@@ -63,6 +64,10 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
         shared.measure(|| take(lab, &claims, &again, CYCLE))?;
         if ours_first {
             take_bare()?;
+        }
+        // A folder's size is part of what its fsync costs; an agent's is small.
+        for folder in ["vault/In_Progress/local-001", "bare/to"] {
+            empty(&home.path().join(folder))?;
         }
         if round == 0 {
             // The first round warms up: handles, caches, the journal.
@@ -87,6 +92,14 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
             TARGET,
         ),
     ])
+}
+
+fn empty(folder: &Path) -> Outcome {
+    for entry in std::fs::read_dir(folder).or_failed(format!("list {}", folder.display()))? {
+        let path = entry.or_failed(format!("list {}", folder.display()))?.path();
+        std::fs::remove_file(&path).or_failed(format!("remove {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Takes up `ids`, so many at a time, and makes sure that it got them.
