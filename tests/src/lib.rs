@@ -109,7 +109,11 @@ pub fn programs() -> PathBuf {
     let test = std::env::current_exe().expect("this test's path");
     let folder = test.ancestors().nth(2).expect("cargo's target folder").to_owned();
     let known = folder.join("local-agent");
-    assert!(known.exists(), "{} is missing: run cargo test --workspace, which builds all binaries", known.display());
+    assert!(
+        known.exists(),
+        "{} is missing: run cargo test --workspace, which builds all binaries",
+        known.display()
+    );
     folder
 }
 
@@ -193,7 +197,9 @@ impl Machine {
     /// Every task file, path below the vault to content.
     pub fn tasks(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        for folder in ["Inbox", "Needs_Action", "In_Progress", "Pending_Approval", "Rejected", "Done", "Errors"] {
+        for folder in
+            ["Inbox", "Needs_Action", "In_Progress", "Pending_Approval", "Rejected", "Done", "Errors"]
+        {
             collect(&self.vault(), &self.vault().join(folder), &mut found);
         }
         found
@@ -202,7 +208,8 @@ impl Machine {
     /// The one place of a task, below the vault; it must have exactly one.
     pub fn place(&self, id: &str) -> String {
         let suffix = format!("{id}.md");
-        let mut places: Vec<String> = self.tasks().into_keys().filter(|path| path.ends_with(&suffix)).collect();
+        let mut places: Vec<String> =
+            self.tasks().into_keys().filter(|path| path.ends_with(&suffix)).collect();
         assert_eq!(places.len(), 1, "{id} has the places {places:?}");
         places.remove(0)
     }
@@ -212,6 +219,14 @@ impl Machine {
         let path = self.data().join("mock").join(format!("{server}.json"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".into());
         serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// How many mails the sample account has sent.
+    pub fn mails_sent(&self) -> usize {
+        let mock = self.mock("email");
+        let mails = mock["mails"].as_array().cloned().unwrap_or_default();
+        // What was sent by order carries the approval's id; the sample mails carry none.
+        mails.iter().filter(|mail| mail["folder"] == "sent" && mail["approval"].is_string()).count()
     }
 
     /// Every record of every audit log in the vault.

@@ -133,7 +133,8 @@ fn publish(
     post: SocialPost,
     approval: String,
 ) -> Result<Answer, Failure> {
-    if platform == Platform::Instagram && post.media.is_empty() {
+    // An answer to a comment is text alone; a post of one's own is not.
+    if platform == Platform::Instagram && post.media.is_empty() && post.reply_to.is_none() {
         return Err(Failure::none("Instagram takes no post without a picture or film; add one to media"));
     }
     let id = format!("{}-{}", name(platform).to_lowercase(), 1_000 + pages.posts.len());

@@ -77,7 +77,7 @@ impl Backend for Mock {
                 let chat = chats.with(&message.to);
                 let id = format!("wamid.{approval}");
                 let answer = Answer::new(
-                    format!("sent to {} ({})", chat.number, chat.name),
+                    format!("sent to {}", chat.number),
                     json!({"message_id": id}),
                 );
                 let approval = Some(approval);
