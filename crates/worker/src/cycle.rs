@@ -1,12 +1,12 @@
 //! One cycle: take in, set aside, claim, draft, put before the owner.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use claim::{Claims, Owned, Taken};
+use claim::{Claims, Observation, Owned, Taken};
 use drafter::{Drafter, Request};
 use router::Route;
 use sync::Sync;
@@ -151,6 +151,31 @@ impl Worker {
         self.said = Some(message);
     }
 
+    /// Puts back what an agent that gives no sign of life has left in work for too long.
+    pub async fn reclaim(&mut self) -> Found {
+        let mut found = Found::default();
+        let mut observation = Observation { at: self.parts.clock.now(), progress: BTreeMap::new() };
+        if let Some(sync) = &self.parts.sync {
+            // While the remote is out of sight, nobody's time runs.
+            let Some(last_seen) = sync.status().last_seen else { return found };
+            observation.at = last_seen;
+            let beats = sync.beats().await;
+            observation.progress =
+                beats.into_iter().map(|beat| (beat.agent, beat.counter.to_string())).collect();
+        }
+        match self.parts.claims.reclaim_stale(observation).await {
+            Ok(ids) => {
+                for id in ids {
+                    tracing::warn!(task = %id, "its agent has gone silent; the task is back in Needs_Action");
+                    self.log(AuditEvent::new("reclaim", Some(id.clone()))).await;
+                    found.reclaimed.push(id);
+                }
+            }
+            Err(error) => found.trouble(error.to_string()),
+        }
+        found
+    }
+
     /// One cycle. Errors concern single tasks and are in the result; nothing stops the rest.
     pub async fn cycle(&mut self, cancel: &CancellationToken) -> Found {
         let mut found = Found::default();
@@ -162,6 +187,14 @@ impl Worker {
         let (vault, quiet) = (self.parts.vault.clone(), self.quiet());
         let looked = blocking(move || look(&vault, now, quiet)).await;
         let Some(looked) = looked else { return found };
+        for id in &looked.found.taken_in {
+            self.log(AuditEvent::new("intake", Some(id.clone()))).await;
+        }
+        for (path, reason) in &looked.found.set_aside {
+            let event =
+                AuditEvent::new("set_aside", None).with("path", path.clone()).with("reason", reason.clone());
+            self.log(event.result(AuditOutcome::Failed)).await;
+        }
         found.add(looked.found);
         let candidates: Vec<Location> = looked
             .candidates

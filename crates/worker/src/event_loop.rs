@@ -77,7 +77,10 @@ pub async fn run(
         pulse.beat();
         match wake {
             Wake::Stop => break,
-            Wake::Beat => unpushed |= duties.beat().await,
+            Wake::Beat => {
+                unpushed |= duties.beat().await;
+                unpushed |= worker.reclaim().await.changed();
+            }
             Wake::Vault | Wake::Poll => {
                 let mut found = worker.cycle(&token).await;
                 duties.after_cycle(&mut found).await;

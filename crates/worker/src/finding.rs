@@ -13,6 +13,8 @@ pub struct Found {
     pub worked: Vec<(TaskId, Stage)>,
     /// Tasks that another agent took first.
     pub lost: usize,
+    /// Tasks that a silent agent had left in work.
+    pub reclaimed: Vec<TaskId>,
     /// Files that were set aside, with the reason.
     pub set_aside: Vec<(String, String)>,
     /// What went wrong without stopping the rest.
@@ -39,6 +41,7 @@ impl Found {
         self.events > 0
             || !self.taken_in.is_empty()
             || !self.worked.is_empty()
+            || !self.reclaimed.is_empty()
             || !self.set_aside.is_empty()
             || self.orders > 0
             || self.page_written
@@ -61,6 +64,7 @@ impl Found {
             (self.pulled, "changes from the other machine"),
             (self.events, "new events"),
             (self.taken_in.len(), "files taken in from Inbox"),
+            (self.reclaimed.len(), "tasks taken back from an agent that has gone silent"),
             (self.lost, "tasks that the other machine took first"),
             (self.pushed, "changes to the other machine"),
         ] {
@@ -91,6 +95,7 @@ impl Found {
         self.taken_in.extend(other.taken_in);
         self.worked.extend(other.worked);
         self.lost += other.lost;
+        self.reclaimed.extend(other.reclaimed);
         self.set_aside.extend(other.set_aside);
         self.troubles.extend(other.troubles);
         self.orders += other.orders;

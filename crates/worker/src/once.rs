@@ -19,6 +19,7 @@ pub async fn once(
 ) -> Found {
     let mut found = worker.flush().await;
     found.add(worker.resume(cancel).await);
+    found.add(worker.reclaim().await);
     for state in watchers.poll_once(sources, cancel).await {
         found.events += usize::try_from(state.new_tasks).unwrap_or(usize::MAX);
         if let Some(error) = state.last_error {
@@ -33,8 +34,9 @@ pub async fn once(
             break;
         }
     }
-    duties.after_cycle(&mut found).await;
+    // The dashboard shows what the heartbeat has just found out.
     duties.beat().await;
+    duties.after_cycle(&mut found).await;
     found.add(worker.flush().await);
     found
 }

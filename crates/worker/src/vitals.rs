@@ -235,11 +235,12 @@ impl Vitals {
             tracing::debug!("no heartbeat at the remote: {error}");
             return;
         }
+        let listened_until = sync.status().last_seen.unwrap_or(self.started);
         for beat in sync.beats().await.into_iter().filter(|beat| beat.agent != self.agent) {
             let state = PeerState {
                 agent: beat.agent.clone(),
                 last_sign: beat.changed_at,
-                listened_until: now,
+                listened_until,
                 note: beat.note,
             };
             self.peers.0.insert(beat.agent, state);
