@@ -19,8 +19,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // daemon takes the inventory of credentials that policy judges.
     ("daemon", &["task", "config", "policy"]),
     ("claim", &["task", "config", "vault", "router"]),
-    // sync publishes claims: it implements claim's `Publisher`.
-    ("sync", &["task", "config", "vault", "claim"]),
+    // sync publishes claims: it implements claim's `Publisher`, and the router says which kinds have one claimant.
+    ("sync", &["task", "config", "vault", "router", "claim"]),
     ("health", &["task", "config", "vault"]),
     ("watchers", &["task", "config", "vault"]),
     ("drafter", &["task", "config", "policy"]),
