@@ -1,7 +1,9 @@
 //! The screen on which the owner decides.
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use task::{Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, Task, action_digest};
+use task::{
+    Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, Task, TaskKind, action_digest,
+};
 
 use crate::render::Screen;
 use crate::suspicion;
@@ -202,7 +204,7 @@ fn event(screen: &mut Screen, front: &FrontMatter) {
             |name: &str, result: &Option<String>| format!("{name}={}", result.as_deref().unwrap_or("none"));
         let results = [say("spf", &checks.spf), say("dkim", &checks.dkim), say("dmarc", &checks.dmarc)];
         screen.field("checks", &results.join(" "));
-    } else if front.from.is_some() {
+    } else if front.from.is_some() && TaskKind::of(&front.id) == TaskKind::Email {
         screen.field("checks", "the receiving server recorded no SPF, DKIM or DMARC result");
     }
     for note in &front.attachments {

@@ -202,7 +202,8 @@ fn read_config(
 fn anchor(config: &mut Config, home: &Path) {
     let set = |path: &mut Option<PathBuf>| {
         if let Some(path) = path {
-            *path = home.join(&*path);
+            // Without the `./` that people write.
+            *path = home.join(&*path).components().collect();
         }
     };
     let secret = |secret: &mut Secret| set(&mut secret.file);

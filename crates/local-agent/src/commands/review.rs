@@ -2,14 +2,17 @@
 
 use std::io::{self, BufRead as _, Write as _};
 
-use approval::{Desk, Signer};
+use approval::{Desk, DeskError, SignError, Signer};
 use daemon::{Failure, OrFailure as _, Setup};
-use task::{Server, TaskId};
+use task::{Digest, Server, TaskId};
 use vault::Folder;
 
 use super::decide::approved;
 use super::{desk, modify, print, signer};
 use crate::cli::{Passphrase, Review};
+
+/// How often a mistyped passphrase may be typed again.
+const PASSPHRASE_TRIES: u32 = 3;
 
 /// What the owner answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +73,7 @@ impl Prompt<'_> {
     fn one(&mut self, id: &TaskId) -> Result<Next, Failure> {
         let file = match self.desk.open(id) {
             Ok(file) => file,
-            Err(approval::DeskError::Elsewhere { .. } | approval::DeskError::NotFound(_)) => {
+            Err(DeskError::Elsewhere { .. } | DeskError::NotFound(_)) => {
                 print("it was decided or moved meanwhile\n")?;
                 return Ok(Next::Done);
             }
@@ -115,19 +118,30 @@ impl Prompt<'_> {
                     print("not signed\n")?;
                     return Ok(Next::Done);
                 }
-                if self.signer.is_none() {
-                    self.signer = Some(signer(self.setup, self.passphrase)?);
-                }
-                let Some(signer) = &self.signer else { return Ok(Next::Quit) };
-                match self.desk.approve(id, seen, signer) {
-                    Ok(kept) => print(&approved(&kept))?,
-                    Err(error) => {
-                        // A wrong passphrase is asked for again.
-                        self.signer = None;
-                        return Err(Failure::failed(format!("cannot approve {id}")).because(error));
-                    }
-                }
+                self.sign(id, seen)?;
                 Ok(Next::Done)
+            }
+        }
+    }
+
+    /// Signs and sends on its way what was seen. A passphrase that was mistyped is asked for again.
+    fn sign(&mut self, id: &TaskId, seen: &Digest) -> Result<(), Failure> {
+        let mut tries = if self.passphrase.passphrase_file.is_some() { 1 } else { PASSPHRASE_TRIES };
+        loop {
+            let signer = match self.signer.take() {
+                Some(signer) => signer,
+                None => signer(self.setup, self.passphrase)?,
+            };
+            tries -= 1;
+            match self.desk.approve(id, seen, &signer) {
+                Ok(kept) => {
+                    self.signer = Some(signer);
+                    return print(&approved(&kept));
+                }
+                Err(DeskError::Sign(error @ SignError::WrongPassphrase { .. })) if tries > 0 => {
+                    print(&format!("{error}\n"))?;
+                }
+                Err(error) => return Err(Failure::failed(format!("cannot approve {id}")).because(error)),
             }
         }
     }
