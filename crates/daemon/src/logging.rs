@@ -29,6 +29,8 @@ pub fn init_logging(args: &CommonArgs, default: &str) {
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log that cannot be written would be reported on stderr, which is that very log, and panics there.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(args.verbose > 0)
         .try_init()

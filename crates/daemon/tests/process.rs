@@ -99,6 +99,27 @@ fn the_first_signal_drains() {
     }
 }
 
+/// Seen under PM2: it was killed, the daemon's stderr with it, and the daemon no longer obeyed signals,
+/// because to log the first one was a panic.
+#[test]
+fn a_signal_is_obeyed_when_nobody_reads_the_log_any_more() {
+    let mut child = start("drains", &[]);
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
+    wait_for(&mut stderr, "up");
+    drop(stderr);
+    signal(&child, rustix::process::Signal::TERM);
+    let pid = rustix::process::Pid::from_child(&child);
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        if end.recv_timeout(Duration::from_secs(20)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+        }
+    });
+    assert_eq!(child.wait().expect("wait").code(), Some(0));
+    drop(ended);
+    guard.join().expect("guard");
+}
+
 #[test]
 fn the_second_signal_leaves_at_once() {
     let mut child = start("stuck", &[]);
