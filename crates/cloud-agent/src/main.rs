@@ -11,7 +11,6 @@ use daemon::{
     CommonArgs, Failure, Flags, InstanceLock, ModeArgs, Program, Pulse, Setup, Shutdown, Supervisor, Threads,
 };
 use task::{Clock, SystemClock};
-use watchers::Watchers;
 use worker::{Composed, Duties, Found, Vitals, compose, loop_settings, sources};
 
 /// Watches mail and channels, turns each event into a task, claims it and drafts the answer.
@@ -42,33 +41,16 @@ async fn work(cli: Cli) -> Result<(), Failure> {
         tracing::warn!("{}: {}", warning.place, warning.message);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let composed = compose(&setup, Arc::clone(&clock)).await?;
-    let watchers = Watchers::new(
-        composed.vault.clone(),
-        setup.data.watch(),
-        (&setup.config.watchers).into(),
-        Arc::clone(&clock),
-    );
-    let vitals =
-        Vitals::open(&setup, composed.vault.clone(), composed.sync.clone(), watchers.channels(), clock)?;
-    let duties = CloudDuties(vitals);
-    if cli.once {
-        once(&setup, composed, duties, &watchers, &shutdown).await
-    } else {
-        daemon(&setup, composed, duties, &watchers, &shutdown).await
-    }
+    let composed = compose(&setup, clock).await?;
+    if cli.once { once(&setup, composed, &shutdown).await } else { daemon(&setup, composed, &shutdown).await }
 }
 
 /// A cycle with a slow model takes this long; a loop that hangs longer is restarted by systemd.
 const STALL: Duration = Duration::from_secs(45 * 60);
 
-async fn daemon(
-    setup: &Setup,
-    mut composed: Composed,
-    mut duties: CloudDuties,
-    watchers: &Watchers,
-    shutdown: &Shutdown,
-) -> Result<(), Failure> {
+async fn daemon(setup: &Setup, composed: Composed, shutdown: &Shutdown) -> Result<(), Failure> {
+    let Composed { mut worker, watchers, vitals, .. } = composed;
+    let mut duties = CloudDuties(vitals);
     let supervisor = Supervisor::new();
     let pulse = Pulse::default();
     supervisor.watch(pulse.clone(), STALL, shutdown.token());
@@ -77,7 +59,7 @@ async fn daemon(
     supervisor.ready();
     shutdown
         .drain(async {
-            worker::run(&mut composed.worker, &mut duties, loop_settings(setup), shutdown, &pulse).await;
+            worker::run(&mut worker, &mut duties, loop_settings(setup), shutdown, &pulse).await;
             supervisor.stopping();
             watching.join().await;
         })
@@ -85,15 +67,10 @@ async fn daemon(
     Ok(())
 }
 
-async fn once(
-    setup: &Setup,
-    mut composed: Composed,
-    mut duties: CloudDuties,
-    watchers: &Watchers,
-    shutdown: &Shutdown,
-) -> Result<(), Failure> {
-    let found =
-        worker::once(&mut composed.worker, &mut duties, watchers, sources(setup), &shutdown.token()).await;
+async fn once(setup: &Setup, composed: Composed, shutdown: &Shutdown) -> Result<(), Failure> {
+    let Composed { mut worker, watchers, vitals, .. } = composed;
+    let mut duties = CloudDuties(vitals);
+    let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     let sample = if setup.modes.mock_data { ", sample data" } else { "" };
     let text =
         format!("{} (cloud{sample}), vault {}\n{}", setup.agent, setup.vault_path.display(), found.summary());

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use daemon::{Failure, InstanceLock, Pulse, Setup, Shutdown, Supervisor};
 use task::{Clock, Stage, SystemClock};
-use watchers::Watchers;
-use worker::{Found, Vitals, compose, loop_settings, sources};
+use worker::{Composed, Found, compose, loop_settings, sources};
 
 use crate::duties::OwnersDuties;
 
@@ -24,27 +23,14 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
     supervisor.watch(pulse.clone(), STALL, shutdown.token());
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut composed = compose(setup, Arc::clone(&clock)).await?;
-    let watchers = Watchers::new(
-        composed.vault.clone(),
-        setup.data.watch(),
-        (&setup.config.watchers).into(),
-        Arc::clone(&clock),
-    );
-    let vitals = Vitals::open(
-        setup,
-        composed.vault.clone(),
-        composed.sync.clone(),
-        watchers.channels(),
-        Arc::clone(&clock),
-    )?;
-    let mut duties = OwnersDuties::open(setup, composed.vault.clone(), vitals, clock)?;
+    let Composed { vault, mut worker, watchers, vitals, .. } = compose(setup, Arc::clone(&clock)).await?;
+    let mut duties = OwnersDuties::open(setup, vault, vitals, clock)?;
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
     supervisor.ready();
     shutdown
         .drain(async {
-            worker::run(&mut composed.worker, &mut duties, loop_settings(setup), &shutdown, &pulse).await;
+            worker::run(&mut worker, &mut duties, loop_settings(setup), &shutdown, &pulse).await;
             supervisor.stopping();
             watching.join().await;
             duties.close().await;
@@ -58,23 +44,9 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut composed = compose(setup, Arc::clone(&clock)).await?;
-    let watchers = Watchers::new(
-        composed.vault.clone(),
-        setup.data.watch(),
-        (&setup.config.watchers).into(),
-        Arc::clone(&clock),
-    );
-    let vitals = Vitals::open(
-        setup,
-        composed.vault.clone(),
-        composed.sync.clone(),
-        watchers.channels(),
-        Arc::clone(&clock),
-    )?;
-    let mut duties = OwnersDuties::open(setup, composed.vault.clone(), vitals, clock)?;
-    let found =
-        worker::once(&mut composed.worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
+    let Composed { vault, mut worker, watchers, vitals, .. } = compose(setup, Arc::clone(&clock)).await?;
+    let mut duties = OwnersDuties::open(setup, vault, vitals, clock)?;
+    let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
     let text = account(setup, &found, &duties);
     // A reader that went away is no failure.

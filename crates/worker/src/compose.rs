@@ -10,11 +10,11 @@ use secrecy::SecretString;
 use sync::{Side, Sync};
 use task::{Clock, Role};
 use vault::{KillSwitch, Limits, Vault};
-use watchers::{ImapOptions, Source, imap_source, mock_sources};
+use watchers::{ImapOptions, Source, Watchers, imap_source, mock_sources};
 
-use crate::{LoopSettings, Parts, Worker};
+use crate::{LoopSettings, Parts, Vitals, Worker};
 
-/// The vault, the other machine, and the worker between them.
+/// The vault, the other machine, and everything between them.
 pub struct Composed {
     /// The folder.
     pub vault: Vault,
@@ -22,6 +22,10 @@ pub struct Composed {
     pub sync: Option<Arc<Sync>>,
     /// The cycle.
     pub worker: Worker,
+    /// The frame around the sources; see [`sources`].
+    pub watchers: Watchers,
+    /// The sign of life.
+    pub vitals: Vitals,
 }
 
 /// Opens the vault of a setup.
@@ -55,7 +59,7 @@ pub async fn open_sync(
     Ok(Some(Arc::new(sync)))
 }
 
-/// Puts a worker together.
+/// Puts everything together that both agents have.
 pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, Failure> {
     let config = &setup.config;
     let vault = open_vault(setup)?;
@@ -90,9 +94,12 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
         limits: config.claims.clone(),
         quiet: Duration::from_secs(config.vault.quiet_seconds),
         kill_switch: KillSwitch::new(vault.clone(), setup.data.stopped()),
-        clock,
+        clock: Arc::clone(&clock),
     });
-    Ok(Composed { vault, sync, worker })
+    let watchers =
+        Watchers::new(vault.clone(), setup.data.watch(), (&config.watchers).into(), Arc::clone(&clock));
+    let vitals = Vitals::open(setup, vault.clone(), sync.clone(), watchers.channels(), clock)?;
+    Ok(Composed { vault, sync, worker, watchers, vitals })
 }
 
 fn model_key(setup: &Setup) -> Result<Option<SecretString>, Failure> {
