@@ -1,11 +1,17 @@
 //! The stage for tests of the assembled program: a remote, machines with a vault each, and the
 //! real binaries. What the machines are told is literal; what is expected of them is too.
 
+mod intruder;
+mod running;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+pub use intruder::{EXECUTABLE, FILE, Intruder, SUBMODULE, SYMLINK};
+pub use running::{Running, eventually};
 
 /// The passphrase of the owner's key in tests.
 pub const PASSPHRASE: &str = "correct horse battery staple";
@@ -13,6 +19,8 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 /// A temporary folder with a bare repository and some machines.
 pub struct World {
     root: TempDir,
+    /// Lines in every machine's config.yaml.
+    extra: String,
 }
 
 impl Default for World {
@@ -22,10 +30,20 @@ impl Default for World {
 }
 
 impl World {
-    /// An empty remote.
+    /// An empty remote, and machines with sample events of every channel.
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// An empty remote, and machines to which nothing happens but what the test does.
+    pub fn quiet() -> Self {
+        Self::with("watchers: { mock_channels: [] }\n")
+    }
+
+    /// An empty remote, and machines with these lines in their config.yaml.
+    pub fn with(extra: &str) -> Self {
         let root = tempfile::tempdir().expect("a temporary folder");
-        let world = Self { root };
+        let world = Self { root, extra: extra.to_owned() };
         let made = Command::new("git")
             .args(["init", "--quiet", "--bare", "--initial-branch=main"])
             .arg(world.remote())
@@ -87,8 +105,9 @@ impl World {
         std::fs::create_dir_all(&root).expect("the machine's folder");
         let machine = Machine { root, program: program.to_owned(), environment: BTreeMap::new() };
         let config = format!(
-            "agent: {{ id: {agent}, executor: local-001 }}\nowner: {{ name: Jane Doe }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n{extra}",
-            machine.vault()
+            "agent: {{ id: {agent}, executor: local-001 }}\nowner: {{ name: Jane Doe }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n{}{extra}",
+            machine.vault(),
+            self.extra
         );
         std::fs::write(machine.config(), config).expect("config.yaml");
         std::fs::write(machine.root.join("passphrase"), PASSPHRASE).expect("passphrase");
@@ -156,6 +175,13 @@ impl Machine {
         command
     }
 
+    /// Starts this machine's agent and leaves it running.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(&self.program);
+        command.args(arguments);
+        Running::start(command, &self.root)
+    }
+
     /// Runs this machine's agent to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(&self.program).args(arguments).output().expect("the agent")
@@ -187,11 +213,15 @@ impl Machine {
         serde_json::from_str(&self.ok(&["list", "--json"])).expect("JSON")
     }
 
+    /// What names exactly the proposal that a draft makes now.
+    pub fn digest(&self, id: &str) -> String {
+        let shown: serde_json::Value = serde_json::from_str(&self.ok(&["show", id, "--json"])).expect("JSON");
+        shown["digest"].as_str().expect("a digest").to_owned()
+    }
+
     /// Approves a draft, naming its digest.
     pub fn approve(&self, id: &str) {
-        let shown: serde_json::Value = serde_json::from_str(&self.ok(&["show", id, "--json"])).expect("JSON");
-        let digest = shown["digest"].as_str().expect("a digest");
-        self.ok(&["approve", id, "--digest", digest, "--passphrase-file", &self.passphrase()]);
+        self.ok(&["approve", id, "--digest", &self.digest(id), "--passphrase-file", &self.passphrase()]);
     }
 
     /// Every task file, path below the vault to content.
@@ -214,6 +244,40 @@ impl Machine {
         places.remove(0)
     }
 
+    /// What is in a file of the vault.
+    pub fn read(&self, path: &str) -> String {
+        let path = self.vault().join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Writes a file of the vault, as a person with an editor would.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.vault().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
+        std::fs::write(&path, content).expect("write");
+    }
+
+    /// Puts a mail that wants an answer into Needs_Action.
+    pub fn bring(&self, id: &str) {
+        self.write(&format!("Needs_Action/{id}.md"), mail(id));
+    }
+
+    /// Whether some file of the vault, wherever it is, has these words.
+    pub fn holds(&self, words: &str) -> bool {
+        files(&self.vault()).iter().any(|path| {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            !path.components().any(|part| part.as_os_str() == ".git")
+                && String::from_utf8_lossy(&bytes).contains(words)
+        })
+    }
+
+    /// The mails that were sent from the sample account.
+    pub fn sent(&self) -> Vec<serde_json::Value> {
+        let mails = self.mock("email")["mails"].as_array().cloned().unwrap_or_default();
+        // What was sent by order carries the approval's id; the sample mails carry none.
+        mails.into_iter().filter(|mail| mail["folder"] == "sent" && mail["approval"].is_string()).collect()
+    }
+
     /// What a sample account has become, as its server keeps it.
     pub fn mock(&self, server: &str) -> serde_json::Value {
         let path = self.data().join("mock").join(format!("{server}.json"));
@@ -223,10 +287,7 @@ impl Machine {
 
     /// How many mails the sample account has sent.
     pub fn mails_sent(&self) -> usize {
-        let mock = self.mock("email");
-        let mails = mock["mails"].as_array().cloned().unwrap_or_default();
-        // What was sent by order carries the approval's id; the sample mails carry none.
-        mails.iter().filter(|mail| mail["folder"] == "sent" && mail["approval"].is_string()).count()
+        self.sent().len()
     }
 
     /// Every record of every audit log in the vault.
@@ -236,6 +297,26 @@ impl Machine {
         let lines = logs.values().flat_map(|text| text.lines());
         lines.map(|line| serde_json::from_str(line).expect("a record")).collect()
     }
+}
+
+/// The text of a task: a mail from a person who asks for something.
+pub fn mail(id: &str) -> String {
+    format!(
+        "---\nid: {id}\ntype: email\ncreated: 2026-02-23T03:15:00Z\nfrom: dan@example.com\nsubject: Question {id}\n---\nCould you please call me back about {id}?\n"
+    )
+}
+
+/// Every file below a folder; links are not followed.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry.expect("an entry");
+        match entry.file_type().expect("a type").is_dir() {
+            true => found.extend(files(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found
 }
 
 fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {

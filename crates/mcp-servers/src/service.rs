@@ -11,7 +11,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
-use task::Server;
+use task::{Role, Server};
 use tokio_util::task::TaskTracker;
 
 use crate::acting::{Acting, Wish};
@@ -34,9 +34,11 @@ impl Service {
     /// The service of `server`.
     pub fn new(server: Server, setup: &Setup) -> Self {
         let backend: Arc<dyn Backend> = backend(server, setup).into();
+        // On a cloud machine nothing acts, whatever was asked for on the command line.
+        let most = if setup.role == Role::Cloud { Class::Draft } else { Class::Dangerous };
         Self {
             server,
-            tools: Arc::new(catalog::tools(server, setup.max_class)),
+            tools: Arc::new(catalog::tools(server, setup.max_class.min(most))),
             acting: Arc::new(Acting::new(server, setup, backend.clone())),
             backend,
             work: TaskTracker::new(),

@@ -1,0 +1,94 @@
+//! 7, secrets never enter the vault.
+
+use std::path::Path;
+use std::process::Command;
+
+use tests::{Machine, PASSPHRASE, World, files};
+
+/// Everything that a repository holds: every object's bytes, commit messages among them, and the
+/// names of its refs.
+fn history(repository: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(repository).args(arguments).output().expect("git");
+        assert!(output.status.success(), "git {arguments:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    git(&["cat-file", "--batch-all-objects", "--batch", "--unordered"]) + &git(&["for-each-ref"])
+}
+
+/// What may be nowhere: the passphrase, the passwords, and every line of the private key.
+fn secrets(owner: &Machine) -> Vec<String> {
+    let key = std::fs::read_to_string(owner.data().join("keys/owner")).expect("the key");
+    let mut secrets: Vec<String> = key.lines().filter(|line| line.len() > 20).map(str::to_owned).collect();
+    secrets.extend([PASSPHRASE, "hunter2-imap", "hunter3-smtp", "hunter4-model"].map(str::to_owned));
+    secrets
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).expect("read")).into_owned()
+}
+
+#[test]
+fn invariant_07_secrets_never_enter_the_vault() {
+    let world = World::new();
+    let (mut cloud, mut owner) = (world.cloud(), world.owner());
+    // Real accounts whose server is not there: what is said of them must not say their passwords.
+    let imap = "imap: { host: 127.0.0.1, port: 1, security: tls, user: u, secret: { env: IMAP } }";
+    let smtp = "smtp: { host: 127.0.0.1, port: 1, security: tls, user: u, secret: { env: SMTP } }";
+    for (machine, account) in [(&cloud, imap.to_owned()), (&owner, format!("{imap}, {smtp}"))] {
+        let mut config = std::fs::read_to_string(machine.config()).expect("config");
+        config.push_str(&format!("mail: [{{ name: work, address: owner@example.com, {account} }}]\n"));
+        config.push_str("drafter: { llm: { api_key: { env: MODEL } } }\n");
+        std::fs::write(machine.config(), config).expect("config");
+    }
+    for machine in [&mut cloud, &mut owner] {
+        machine.environment.insert("IMAP".into(), "hunter2-imap".into());
+        machine.environment.insert("MODEL".into(), "hunter4-model".into());
+    }
+    owner.environment.insert("SMTP".into(), "hunter3-smtp".into());
+
+    let mut said = cloud.ok(&["--once"]);
+    said += &cloud.ok(&["--once", "--mock=false"]);
+    said += &owner.ok(&["--once"]);
+    let waiting = owner.waiting();
+    let drafts: Vec<&str> = waiting
+        .iter()
+        .filter(|task| task["tool"] == "send_email")
+        .map(|task| task["id"].as_str().expect("an id"))
+        .collect();
+    owner.approve(drafts[0]);
+    owner.ok(&["reject", drafts[1], "--reason", "no"]);
+    let wrong = owner.data().join("wrong");
+    std::fs::write(&wrong, "hunter5-wrong").expect("write");
+    let digest = owner.digest(drafts[2]);
+    let wrong = wrong.display().to_string();
+    said += &owner.fails(1, &["approve", drafts[2], "--digest", &digest, "--passphrase-file", &wrong]);
+    said += &owner.ok(&["--once"]);
+    owner.approve(drafts[2]);
+    // Live, at a server that is not there.
+    said += &owner.ok(&["--once", "--mock=false", "-vv"]);
+    said += &owner.ok(&["status"]);
+    cloud.ok(&["--once"]);
+    assert!(said.contains("127.0.0.1"), "the accounts were tried: {said}");
+
+    let mut secrets = secrets(&owner);
+    secrets.push("hunter5-wrong".into());
+    let published = history(&world.remote());
+    assert!(published.contains(drafts[0]), "the history is read at all");
+    let mut places = vec![("what the programs said".to_owned(), said), ("the remote".to_owned(), published)];
+    for machine in [&cloud, &owner] {
+        places.push((format!("the git of {}", machine.vault().display()), history(&machine.vault())));
+        let files = files(&machine.vault());
+        places.extend(files.into_iter().map(|path| (path.display().to_string(), text(&path))));
+    }
+    for (place, text) in &places {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{place} has {secret:?}");
+        }
+    }
+    for path in files(&owner.data()) {
+        for secret in ["hunter2-imap", "hunter3-smtp", "hunter4-model", PASSPHRASE] {
+            assert!(!text(&path).contains(secret), "nor is it copied to {}", path.display());
+        }
+    }
+}
