@@ -170,7 +170,7 @@ impl OwnersDuties {
             agent: &self.agent,
             health: &self.limits,
             signs: &signs,
-            warnings: self.vitals.warnings(),
+            warnings: &self.vitals.warnings(),
         };
         match self.reporter.refresh(&self.vault, &given) {
             Ok(written) => found.page_written |= written,

@@ -88,7 +88,10 @@ impl Reporter {
         let channels = channel_lines(given.signs, &agents, given.health, given.now);
         let mut warnings: Vec<String> = given.warnings.to_vec();
         for sign in given.signs {
-            warnings.extend(sign.warnings.iter().map(|text| format!("{}: {text}", sign.agent)));
+            // This machine's own are in `given`, and fresher there than in its last sign of life.
+            if sign.agent != *given.agent {
+                warnings.extend(sign.warnings.iter().map(|text| format!("{}: {text}", sign.agent)));
+            }
         }
         warnings.sort();
         warnings.dedup();

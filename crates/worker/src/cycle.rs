@@ -1,6 +1,7 @@
 //! One cycle: take in, set aside, claim, draft, put before the owner.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use claim::{Claims, Observation, Owned, Taken};
 use drafter::{Drafter, Request};
+use futures::FutureExt as _;
 use router::Route;
 use sync::Sync;
 use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Priority, Role, Stage, TaskId, TaskKind};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vault::{Folder, KillSwitch, ReadError, TaskFile, Vault};
 
@@ -47,8 +50,11 @@ pub struct Parts {
 /// Works through the vault, one cycle at a time.
 pub struct Worker {
     parts: Parts,
-    /// Tasks that failed here: how often, and when they may be tried again.
+    /// Tasks that failed here, or were not had: how often they failed, and when they may be tried
+    /// again.
     failures: HashMap<TaskId, (u32, DateTime<Utc>)>,
+    /// Owned, and not begun.
+    in_hand: VecDeque<Owned>,
     /// While the remote cannot be reached, tasks that need its word are left alone until then.
     shared_after: DateTime<Utc>,
     /// What was said last of the remote, so that it is said once.
@@ -70,6 +76,9 @@ pub enum WorkerError {
     /// It took longer than `claims.work_minutes`.
     #[error("draft took longer than {0} minutes")]
     Slow(u64),
+    /// A mistake in this program that this task brings out.
+    #[error("drafting it ended in a panic")]
+    Panicked,
     /// The program is ending; nothing was done.
     #[error("the program is ending")]
     Ending,
@@ -77,6 +86,9 @@ pub enum WorkerError {
 
 /// How long tasks that need the remote's word wait after it could not be reached.
 const REMOTE_PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// How long one cycle goes on beginning work: signed orders, the other machine and the owner's new
+/// files wait no longer than this and the draft in hand.
+const TURN: Duration = Duration::from_secs(60);
 /// Before the second try of a task that failed; doubled with each further one.
 const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// Health incidents belong to the owner; agents leave them alone.
@@ -85,7 +97,7 @@ const INCIDENT: &str = "ERROR_HEALTH_";
 impl Worker {
     /// A worker that has not begun.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, failures: HashMap::new(), shared_after: DateTime::UNIX_EPOCH, said: None }
+        Self { parts, failures: HashMap::new(), in_hand: VecDeque::new(), shared_after: DateTime::UNIX_EPOCH, said: None }
     }
 
     /// The vault's folder.
@@ -93,14 +105,30 @@ impl Worker {
         self.parts.vault.root()
     }
 
-    /// At start, before anything new: what this agent had in work when it ended is continued.
-    pub async fn resume(&mut self, cancel: &CancellationToken) -> Found {
+    /// At start, before anything new: what this agent had in work when it ended is taken in hand
+    /// again; the next cycle goes on with it.
+    pub async fn resume(&mut self) -> Found {
         let mut found = Found::default();
         match self.parts.claims.resume_own().await {
-            Ok(taken) => self.work_on(taken, cancel, &mut found).await,
+            Ok(taken) => self.take_in_hand(taken, &mut found),
             Err(error) => found.trouble(format!("cannot look for own claims: {error}")),
         }
         found
+    }
+
+    /// Whether the last cycle left owned work for the next one.
+    pub fn has_work_in_hand(&self) -> bool {
+        !self.in_hand.is_empty()
+    }
+
+    /// Gives back what is owned and not begun; whether there was any.
+    pub async fn put_down(&mut self) -> bool {
+        let mut found = Found::default();
+        let any = self.has_work_in_hand();
+        while let Some(claim) = self.in_hand.pop_front() {
+            self.give_back(claim, &mut found).await;
+        }
+        any
     }
 
     /// Brings the vault and the remote together, gathering changes for `sync.push_gap_seconds`. A
@@ -180,6 +208,7 @@ impl Worker {
     pub async fn cycle(&mut self, cancel: &CancellationToken) -> Found {
         let mut found = Found::default();
         if self.is_stopped().await {
+            self.put_down().await;
             found.stopped = true;
             return found;
         }
@@ -196,17 +225,23 @@ impl Worker {
             self.log(event.result(AuditOutcome::Failed)).await;
         }
         found.add(looked.found);
-        let candidates: Vec<Location> = looked
-            .candidates
-            .into_iter()
-            .filter(|location| self.wants(location, now))
-            .take(self.parts.limits.per_cycle)
-            .collect();
-        if candidates.is_empty() || cancel.is_cancelled() {
-            return found;
+        if !self.has_work_in_hand() && !cancel.is_cancelled() {
+            // Whoever is no longer here needs no memory of how often it failed.
+            self.failures.retain(|id, _| looked.candidates.iter().any(|location| location.id == *id));
+            let candidates: Vec<Location> = looked
+                .candidates
+                .into_iter()
+                .filter(|location| self.wants(location, now))
+                .take(self.parts.limits.per_cycle)
+                .collect();
+            // Claims of which the remote has not said whether they count are asked for again even
+            // when there is nothing new.
+            if !candidates.is_empty() || (self.parts.claims.has_unknown() && now >= self.shared_after) {
+                let taken = self.parts.claims.take(candidates).await;
+                self.take_in_hand(taken, &mut found);
+            }
         }
-        let taken = self.parts.claims.take(candidates).await;
-        self.work_on(taken, cancel, &mut found).await;
+        self.work_on(cancel, &mut found).await;
         found
     }
 
@@ -230,20 +265,41 @@ impl Worker {
             && self.failures.get(&location.id).is_none_or(|(_, not_before)| now >= *not_before)
     }
 
-    async fn work_on(&mut self, taken: Taken, cancel: &CancellationToken, found: &mut Found) {
+    fn take_in_hand(&mut self, taken: Taken, found: &mut Found) {
         found.lost += taken.lost.len();
+        for id in taken.lost {
+            self.leave_alone(id);
+        }
         for (id, error) in taken.failed {
             found.trouble(format!("cannot claim {id}: {error}"));
+            self.leave_alone(id);
         }
         if let Some(error) = taken.unpublished {
             self.remote_trouble(error.to_string(), found);
         }
-        for claim in taken.owned {
-            if cancel.is_cancelled() {
+        self.in_hand.extend(taken.owned);
+    }
+
+    /// A task that was put back, for whatever reason, is a change in the vault, which wakes the
+    /// loop: without a pause it would be claimed and put back without end.
+    fn leave_alone(&mut self, id: TaskId) {
+        let until = self.parts.clock.now() + RETRY_PAUSE;
+        self.failures.entry(id).or_insert((0, until)).1 = until;
+    }
+
+    /// Works on what is in hand, until the turn is over.
+    async fn work_on(&mut self, cancel: &CancellationToken, found: &mut Found) {
+        let begun = Instant::now();
+        while let Some(claim) = self.in_hand.pop_front() {
+            if cancel.is_cancelled() || self.is_stopped().await {
                 self.give_back(claim, found).await;
-                continue;
+                self.put_down().await;
+                return;
             }
             self.work(claim, cancel, found).await;
+            if begun.elapsed() >= TURN {
+                return;
+            }
         }
     }
 
@@ -251,7 +307,9 @@ impl Worker {
     async fn work(&mut self, claim: Owned, cancel: &CancellationToken, found: &mut Found) {
         let id = claim.id().clone();
         let started = self.parts.clock.now();
-        let worked = self.draft(&claim, cancel).await;
+        // One task that no draft can be made for stops no other, today or after a restart.
+        let worked = AssertUnwindSafe(self.draft(&claim, cancel)).catch_unwind().await;
+        let worked = worked.unwrap_or(Err(WorkerError::Panicked));
         let elapsed =
             u64::try_from((self.parts.clock.now() - started).num_milliseconds()).unwrap_or_default();
         match worked {
@@ -267,6 +325,9 @@ impl Worker {
             Err(WorkerError::Read(ReadError::Gone(_)) | WorkerError::Move(vault::MoveError::Gone(_))) => {
                 // A person moved it while it was in work.
                 tracing::info!(task = %id, "gone while in work");
+                if let Err(error) = self.parts.claims.complete(claim).await {
+                    found.trouble(format!("cannot remove the claim file of {id}: {error}"));
+                }
             }
             Err(error) => self.failed(claim, error, found).await,
         }
@@ -324,7 +385,8 @@ impl Worker {
         let tries = self.failures.get(&id).map_or(0, |(tries, _)| *tries) + 1;
         let reason = error.to_string();
         // A file that does not parse will not parse the next time either.
-        let final_try = tries >= self.parts.limits.max_attempts || matches!(error, WorkerError::Read(_));
+        let hopeless = matches!(&error, WorkerError::Read(error) if !matches!(error, ReadError::File(_)));
+        let final_try = tries >= self.parts.limits.max_attempts || hopeless;
         let event = AuditEvent::new("draft", Some(id.clone()))
             .with("reason", reason.clone())
             .with("attempt", tries)
@@ -338,12 +400,20 @@ impl Worker {
             self.give_back(claim, found).await;
             return;
         }
-        self.failures.remove(&id);
         let (vault, location, text) = (self.parts.vault.clone(), claim.location().clone(), reason.clone());
         let aside = blocking(move || set_aside(&vault, &location, &text)).await;
         match aside {
-            Some(Ok(())) => found.set_aside.push((id.to_string(), reason)),
-            Some(Err(error)) => found.trouble(format!("cannot set {id} aside: {error}")),
+            Some(Ok(())) => {
+                self.failures.remove(&id);
+                found.set_aside.push((id.to_string(), reason));
+            }
+            // A full disk, say. In work it would stay until the next start.
+            Some(Err(error)) => {
+                found.trouble(format!("cannot set {id} aside: {error}"));
+                self.leave_alone(id);
+                self.give_back(claim, found).await;
+                return;
+            }
             None => {}
         }
         if let Err(error) = self.parts.claims.complete(claim).await {
@@ -416,6 +486,8 @@ fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta) -> Looked {
                     Err(ReadError::Gone(_)) => {}
                     // It may be half-written by a person, and is read again when it has been quiet.
                     Err(_) if (now - entry.modified).abs() < quiet => {}
+                    // This machine's trouble, not the file's.
+                    Err(ReadError::File(error)) => found.trouble(error.to_string()),
                     Err(error) => {
                         let path = entry.location.path();
                         quarantine(vault, Path::new(&path), &error.to_string(), &mut found);
@@ -444,13 +516,15 @@ fn strangers(
 }
 
 fn quarantine(vault: &Vault, path: &Path, reason: &str, found: &mut Found) {
+    // Whoever can put a file here chooses its name, line ends and control characters included.
+    let shown = path.to_string_lossy().escape_debug().to_string();
     match vault.quarantine(path, reason) {
         Ok(aside) => {
-            tracing::warn!("set {} aside as {aside}: {reason}", path.display());
-            found.set_aside.push((path.display().to_string(), reason.to_owned()));
+            tracing::warn!("set {shown} aside as {aside}: {reason}");
+            found.set_aside.push((shown, reason.to_owned()));
         }
         Err(vault::SetAsideError::Gone(_)) => {}
-        Err(error) => found.trouble(format!("cannot set {} aside: {error}", path.display())),
+        Err(error) => found.trouble(format!("cannot set {shown} aside: {error}")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use daemon::{Pulse, Shutdown};
@@ -69,8 +70,8 @@ pub async fn run(
     let (mut poll, mut sync, mut beat) = (every(settings.poll), every(settings.sync), every(settings.beat));
     // The other machine's news first, then what this one had in work, then what is new.
     worker.synchronise().await;
-    let resumed = worker.resume(&token).await;
-    let mut unpushed = duties.beat().await || resumed.changed();
+    worker.resume().await;
+    let mut unpushed = duties.beat().await;
     let mut push_due = Instant::now();
     let mut wake = Wake::Vault;
     loop {
@@ -82,8 +83,22 @@ pub async fn run(
                 unpushed |= worker.reclaim().await.changed();
             }
             Wake::Vault | Wake::Poll => {
-                let mut found = worker.cycle(&token).await;
-                duties.after_cycle(&mut found).await;
+                let mut found = {
+                    let mut cycle = pin!(worker.cycle(&token));
+                    loop {
+                        tokio::select! {
+                            biased;
+                            found = &mut cycle => break found,
+                            // A draft may take half an hour; a machine that is silent for so long
+                            // looks dead to the others.
+                            _ = beat.tick() => unpushed |= duties.beat().await,
+                        }
+                    }
+                };
+                // After a signal nothing new is begun, no order either.
+                if !token.is_cancelled() {
+                    duties.after_cycle(&mut found).await;
+                }
                 unpushed |= found.changed();
             }
             Wake::Sync => {
@@ -102,12 +117,16 @@ pub async fn run(
             biased;
             () = token.cancelled() => Wake::Stop,
             _ = beat.tick() => Wake::Beat,
-            Some(()) = vault_changes.recv() => Wake::Vault,
+            // Before the vault's changes: each cycle makes some itself, and a long run of them
+            // must not keep the other machine waiting.
             () = tokio::time::sleep_until(push_due), if unpushed => Wake::Sync,
             _ = sync.tick() => Wake::Sync,
+            Some(()) = vault_changes.recv() => Wake::Vault,
             _ = poll.tick() => Wake::Poll,
+            () = std::future::ready(()), if worker.has_work_in_hand() => Wake::Poll,
         };
     }
+    unpushed |= worker.put_down().await;
     if unpushed {
         worker.flush().await;
     }

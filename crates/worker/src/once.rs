@@ -18,7 +18,7 @@ pub async fn once(
     cancel: &CancellationToken,
 ) -> Found {
     let mut found = worker.flush().await;
-    found.add(worker.resume(cancel).await);
+    found.add(worker.resume().await);
     found.add(worker.reclaim().await);
     for state in watchers.poll_once(sources, cancel).await {
         found.events += usize::try_from(state.new_tasks).unwrap_or(usize::MAX);
@@ -26,14 +26,20 @@ pub async fn once(
             found.troubles.push(format!("{}: {error}", state.source));
         }
     }
-    for _ in 0..CYCLES {
+    let mut cycles = 0;
+    while cycles < CYCLES && !cancel.is_cancelled() {
         let step = worker.cycle(cancel).await;
         let progressed = !step.worked.is_empty();
         found.add(step);
-        if !progressed || cancel.is_cancelled() {
+        if worker.has_work_in_hand() {
+            continue;
+        }
+        cycles += 1;
+        if !progressed {
             break;
         }
     }
+    worker.put_down().await;
     // The dashboard shows what the heartbeat has just found out.
     duties.beat().await;
     duties.after_cycle(&mut found).await;

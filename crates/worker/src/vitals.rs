@@ -147,9 +147,11 @@ impl Vitals {
         self.outcomes.record(failed);
     }
 
-    /// What stands for as long as the agent runs.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    /// What stands for as long as the agent runs, and what keeps it from the other machine.
+    pub fn warnings(&self) -> Vec<String> {
+        let trouble = self.sync.as_ref().and_then(|sync| sync.status().trouble);
+        let trouble = trouble.map(|trouble| format!("cannot synchronise: {trouble}"));
+        self.warnings.iter().cloned().chain(trouble).collect()
     }
 
     /// The other agents.
@@ -185,7 +187,7 @@ impl Vitals {
             dry_run: self.dry_run,
             memory: health::resident_memory(),
             channels: coverage.clone(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings(),
         };
         if let Err(error) = heartbeat.write(&self.vault) {
             tracing::warn!("{error}");

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use daemon::{Failure, OrFailure as _, Setup};
 use health::Heartbeat;
 use serde_json::{Value, json};
-use task::{Order, Priority, Stage, Task, TaskId};
+use task::{AgentId, Order, Priority, Stage, Task, TaskId};
 use vault::{Folder, Vault};
 use worker::Peers;
 
@@ -218,6 +218,10 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     }
     for peer in peers.iter() {
         let _ = writeln!(text, "other     {}", peer.line(now));
+    }
+    let known = |agent: &AgentId| peers.iter().any(|peer| peer.agent == *agent);
+    for agent in setup.config.health.expect.keys().filter(|agent| **agent != setup.agent && !known(agent)) {
+        let _ = writeln!(text, "other     {agent}, no sign of life was ever seen");
     }
     print(&text)
 }
