@@ -252,6 +252,12 @@ impl Claims {
         failed.extend(results.await.unwrap_or_default());
     }
 
+    /// Whether there are claims of which nobody knows whether the remote has them; the next
+    /// [`Claims::take`] asks again.
+    pub fn has_unknown(&self) -> bool {
+        !self.unknown.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn take_unknown(&self) -> Vec<Claim<Reserved>> {
         std::mem::take(&mut self.unknown.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -97,7 +97,13 @@ const INCIDENT: &str = "ERROR_HEALTH_";
 impl Worker {
     /// A worker that has not begun.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, failures: HashMap::new(), in_hand: VecDeque::new(), shared_after: DateTime::UNIX_EPOCH, said: None }
+        Self {
+            parts,
+            failures: HashMap::new(),
+            in_hand: VecDeque::new(),
+            shared_after: DateTime::UNIX_EPOCH,
+            said: None,
+        }
     }
 
     /// The vault's folder.

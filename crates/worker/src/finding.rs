@@ -81,10 +81,10 @@ impl Found {
             text.push_str(&format!("  {id}: {ended}\n"));
         }
         for (path, reason) in &self.set_aside {
-            text.push_str(&format!("  set aside {path}: {reason}\n"));
+            text.push_str(&format!("  set aside {path}: {}\n", one_line(reason)));
         }
         for trouble in &self.troubles {
-            text.push_str(&format!("  ! {trouble}\n"));
+            text.push_str(&format!("  ! {}\n", one_line(trouble)));
         }
         text
     }
@@ -106,4 +106,9 @@ impl Found {
         self.remote_failed |= other.remote_failed;
         self.stopped |= other.stopped;
     }
+}
+
+/// Reasons quote what is wrong, and some of it was written to look like a line of this summary.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -26,3 +26,6 @@ pub use event_loop::{Duties, LoopSettings, run};
 pub use finding::Found;
 pub use once::once;
 pub use vitals::{PeerState, Peers, Vitals};
+
+#[cfg(test)]
+mod tests;
