@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use policy::Class;
 use rmcp::service::{RunningService, ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -31,7 +31,9 @@ struct Cli {
 
 /// The whole of a server binary.
 pub fn main(server: Server) -> ExitCode {
-    let cli = Cli::parse();
+    // Five programs of one package: each tells its own name.
+    let matches = Cli::command().name(server.binary()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     daemon::init_logging(&cli.common, "warn");
     daemon::run(server.binary(), daemon::Threads::One, async move {
         let setup = setup(server, &cli)?;

@@ -76,10 +76,7 @@ impl Backend for Mock {
             .change(move |chats| {
                 let chat = chats.with(&message.to);
                 let id = format!("wamid.{approval}");
-                let answer = Answer::new(
-                    format!("sent to {}", chat.number),
-                    json!({"message_id": id}),
-                );
+                let answer = Answer::new(format!("sent to {}", chat.number), json!({"message_id": id}));
                 let approval = Some(approval);
                 chat.messages.push(Message { id, at, own: true, text: message.text, approval });
                 Ok(answer)

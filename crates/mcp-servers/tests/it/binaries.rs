@@ -92,6 +92,16 @@ fn first_tool(server: Server) -> &'static str {
 }
 
 #[test]
+fn each_program_tells_its_own_name_and_version() {
+    for server in Server::ALL {
+        let output = Command::new(binary(server)).arg("--version").output().expect("started");
+        let expected =
+            format!("{server_name} {}\n", env!("CARGO_PKG_VERSION"), server_name = server.binary());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+}
+
+#[test]
 fn a_2026_client_discovers_lists_and_calls_without_initialize() {
     for server in Server::ALL {
         let data = data_dir();
