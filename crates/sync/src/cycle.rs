@@ -115,11 +115,11 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
-        match self.git.push(commit, &self.branch_ref(), Some(seen)) {
+        match self.marked(|| self.git.push(commit, &self.branch_ref(), Some(seen))) {
             Ok(Pushed::Accepted) => {
                 self.move_head(warm, commit, tree, &contents)?;
                 report.pushed = contents.len().max(1);
-                self.pushed(warm, commit)?;
+                self.pushed(warm, commit, report.pushed)?;
                 Ok(true)
             }
             Ok(Pushed::Moved) => Ok(false),
@@ -142,11 +142,11 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
-        match self.git.push(commit, &self.branch_ref(), None) {
+        match self.marked(|| self.git.push(commit, &self.branch_ref(), None)) {
             Ok(Pushed::Accepted) => {
                 self.move_head(warm, commit, tree, &contents)?;
                 report.pushed = contents.len().max(1);
-                self.pushed(warm, commit)
+                self.pushed(warm, commit, report.pushed)
             }
             // Somebody else founded it this very moment.
             Ok(Pushed::Moved) => self.integrate_and_push(warm, warm.head.commit, Purpose::Now, report),
@@ -169,7 +169,8 @@ impl Engine {
                 std::thread::sleep(Duration::from_millis(fastrand::u64(0..=most)));
             }
             let (branch, tracking) = (self.branch_ref(), self.tracking_ref());
-            self.git.fetch(&[format!("+{branch}:{tracking}")]).map_err(|t| self.trouble(t))?;
+            self.marked(|| self.git.fetch(&[format!("+{branch}:{tracking}")]))
+                .map_err(|t| self.trouble(t))?;
             let tip = self.resolve(&tracking)?.ok_or_else(|| self.rewound("nothing".to_owned()))?;
             let mut refused = Vec::new();
             let integrated = self.integrate(warm, tip, offline, report, &mut refused);
@@ -192,12 +193,12 @@ impl Engine {
                 return Ok(());
             }
             let (Some(commit), Some(tree)) = (warm.head.commit, warm.head.tree) else { return Ok(()) };
-            match self.git.push(commit, &branch, Some(tip)).map_err(|t| self.trouble(t))? {
+            match self.marked(|| self.git.push(commit, &branch, Some(tip))).map_err(|t| self.trouble(t))? {
                 Pushed::Accepted => {
                     let theirs = self.tree_of(tip)?;
                     let diff = Trees::of(&self.repo).diff(Some(theirs), Some(tree));
                     report.pushed = diff.map_or(1, |diff| diff.changes.len() + diff.strange.len()).max(1);
-                    return self.pushed(warm, commit);
+                    return self.pushed(warm, commit, report.pushed);
                 }
                 Pushed::Moved => {}
                 Pushed::Declined(said) => return Err(SyncError::Declined { remote: self.remote(), said }),
@@ -249,7 +250,11 @@ impl Engine {
 
         let displaced = warm.worktree.apply(&self.repo, &plan.steps)?;
         for (path, content) in &plan.contents {
-            warm.scanner.wrote(path, *content);
+            if plan.large.contains(path) {
+                warm.scanner.leave_out(path);
+            } else {
+                warm.scanner.wrote(path, *content);
+            }
         }
         report.pulled += plan.steps.len();
         report.conflicts.extend(plan.conflicts);
@@ -353,9 +358,10 @@ impl Engine {
     }
 
     /// The remote has `commit`.
-    fn pushed(&mut self, warm: &Warm, commit: Oid) -> Result<(), SyncError> {
+    fn pushed(&mut self, warm: &Warm, commit: Oid, files: usize) -> Result<(), SyncError> {
         self.last_push = Some(Instant::now());
-        self.cycles_with_changes += 1;
+        // Loose objects: a blob each, and some trees.
+        self.loose_objects += files + 8;
         let memory = Memory { seen: Some(commit), ..self.memory.clone() };
         warm.worktree.sync()?;
         self.remember(memory)

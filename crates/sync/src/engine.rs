@@ -23,6 +23,9 @@ use crate::state::{Memory, MemoryFile};
 use crate::tree::{Edit, FILE, TreeError, Trees};
 use crate::worktree::Worktree;
 
+/// Stands in `.git` while this program may hold git's locks.
+const MARK: &str = "ai-employee-writing";
+
 /// What synchronisation works with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -49,7 +52,8 @@ pub(crate) struct Engine {
     memory_file: MemoryFile,
     pub(crate) last_push: Option<Instant>,
     pub(crate) last_look: Option<Instant>,
-    pub(crate) cycles_with_changes: u32,
+    /// How many were written since they were last packed, roughly.
+    pub(crate) loose_objects: usize,
     /// Refusals that were said already.
     pub(crate) said: std::collections::BTreeSet<(String, String)>,
     warm: Option<Warm>,
@@ -96,7 +100,7 @@ impl Engine {
             memory_file,
             last_push: None,
             last_look: None,
-            cycles_with_changes: 0,
+            loose_objects: 0,
             said: std::collections::BTreeSet::new(),
             warm: None,
         })
@@ -128,7 +132,10 @@ impl Engine {
         let (start, patience) = (Instant::now(), self.git.timeout * 2);
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Turn { _lock: file }),
+                Ok(()) => {
+                    self.remove_own_locks();
+                    return Ok(Turn { _lock: file });
+                }
                 Err(Errno::WOULDBLOCK) if start.elapsed() >= patience => {
                     return Err(SyncError::Busy { seconds: patience.as_secs() });
                 }
@@ -138,6 +145,39 @@ impl Engine {
                 Err(cause) => return Err(fail("lock", cause)),
             }
         }
+    }
+
+    /// Git's lock files that an earlier process of ours left when it was killed; only then is the
+    /// mark there that [`Engine::marked`] makes. Whoever else holds one is left alone.
+    fn remove_own_locks(&self) {
+        let git = self.repo.path();
+        if !git.join(MARK).exists() {
+            return;
+        }
+        let (branch, tracking) = (self.branch_ref(), self.tracking_ref());
+        let of_library = ["index", "HEAD", branch.as_str()].map(|name| (name, Duration::ZERO));
+        // A git program that we started may outlive us for as long as it may take.
+        let of_program = [tracking.as_str(), "packed-refs"].map(|name| (name, self.git.timeout * 2));
+        for (name, age) in of_library.into_iter().chain(of_program) {
+            let lock = git.join(format!("{name}.lock"));
+            let modified = std::fs::metadata(&lock).and_then(|meta| meta.modified());
+            let old = modified.is_ok_and(|time| time.elapsed().unwrap_or_default() >= age);
+            if old && std::fs::remove_file(&lock).is_ok() {
+                tracing::info!(lock = %lock.display(), "removed a lock that an interrupted run had left");
+            }
+        }
+        // Without it the next start would do the same once more.
+        let _ = std::fs::remove_file(git.join(MARK));
+    }
+
+    /// Does what takes git's own locks, with a mark beside it that says they are ours.
+    pub(crate) fn marked<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mark = self.repo.path().join(MARK);
+        // Without the mark a lock that is left over has to be removed by hand, nothing worse.
+        let _ = std::fs::write(&mark, std::process::id().to_string());
+        let done = work();
+        let _ = std::fs::remove_file(&mark);
+        done
     }
 
     /// Brings what is kept in memory up to date with what other processes and people did.
@@ -158,13 +198,12 @@ impl Engine {
             }
             return Ok(warm);
         }
-        let files = trees.files(head.tree).map_err(SyncError::repository("read the vault's last commit"))?;
-        let (index, known) = IndexKeeper::open(&self.repo, &files);
+        let mut scanner = Scanner::new(&self.settings.vault, self.settings.config.max_file_bytes)?;
+        trees
+            .each_file(head.tree, &mut |folder, name, content| scanner.add_head(folder, name, content))
+            .map_err(of_tree("read the vault's last commit"))?;
+        let index = IndexKeeper::open(&self.repo, &mut scanner);
         let worktree = Worktree::open(&self.settings.vault, &self.repo)?;
-        let scanner =
-            Scanner::new(&self.settings.vault, self.settings.config.max_file_bytes, files, |path| {
-                known.get(path).copied()
-            })?;
         Ok(Warm { scanner, worktree, index, head })
     }
 
@@ -280,8 +319,7 @@ impl Engine {
         tree: Oid,
         contents: &BTreeMap<String, Option<Oid>>,
     ) -> Result<(), SyncError> {
-        self.repo
-            .reference(&self.branch_ref(), commit, true, "auto-sync")
+        self.marked(|| self.repo.reference(&self.branch_ref(), commit, true, "auto-sync"))
             .map_err(SyncError::repository("move the vault's branch"))?;
         warm.scanner.head_moved(contents);
         warm.index.note(contents.keys());
@@ -289,18 +327,29 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes git's index if it is out of date for long enough, or `now`.
+    /// Writes git's index if it is out of date for long enough, or `now`. The caller has the turn.
     pub(crate) fn flush_index(&mut self, now: bool) {
-        let Some(warm) = &mut self.warm else { return };
+        let Some(mut warm) = self.warm.take() else { return };
         let restamped = warm.scanner.take_restamped();
         warm.index.note(restamped.iter());
-        let due = warm.index.due(warm.scanner.count()).is_some_and(|due| now || due.is_zero());
-        if !due {
+        if warm.index.due(warm.scanner.count()).is_some_and(|due| now || due.is_zero()) {
+            let written = self.marked(|| warm.index.flush(&self.repo, &warm.scanner));
+            if let Err(error) = written {
+                // `git status` by hand holds the same lock for a moment; the next cycle tries again.
+                tracing::debug!(error = error.message(), "git's index was not written");
+            }
+        }
+        self.warm = Some(warm);
+    }
+
+    /// [`Engine::flush_index`], outside of a cycle.
+    pub(crate) fn flush_index_in_turn(&mut self) {
+        if self.index_due().is_none() {
             return;
         }
-        if let Err(error) = warm.index.flush(&self.repo, &warm.scanner) {
-            // `git status` by hand holds the same lock for a moment; the next cycle tries again.
-            tracing::debug!(error = error.message(), "git's index was not written");
+        match self.turn() {
+            Ok(_turn) => self.flush_index(true),
+            Err(error) => tracing::debug!(%error, "git's index was not written"),
         }
     }
 

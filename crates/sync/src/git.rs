@@ -222,10 +222,11 @@ impl Git {
         }
     }
 
-    /// Packs loose objects when there are many. Touches no network.
+    /// Packs loose objects, without touching what is packed already. Touches no network.
     pub(crate) fn maintain(&self) -> Result<(), Trouble> {
-        let finished =
-            self.run(&strings(&["-c", "gc.auto=2000", "gc", "--auto", "--quiet", "--no-detach"]))?;
+        let tasks = ["--task=loose-objects", "--task=incremental-repack"];
+        let patient = Self { timeout: self.timeout * 10, ..self.clone() };
+        let finished = patient.run(&strings(&["maintenance", "run", "--quiet", tasks[0], tasks[1]]))?;
         if finished.status.success() { Ok(()) } else { Err(trouble_of(&finished, false)) }
     }
 }

@@ -16,8 +16,8 @@ use crate::heartbeat::check_note;
 use crate::open::{OpenError, open};
 use crate::{RemoteBeat, Report, Settings, Status, SyncError};
 
-/// After so many cycles with changes the loose objects are packed.
-const PACK_AFTER: u32 = 200;
+/// So many loose objects are packed into one file.
+const PACK_AFTER: usize = 2000;
 
 type Answer<T> = oneshot::Sender<T>;
 
@@ -145,14 +145,14 @@ fn serve(mut engine: Engine, inbox: &mpsc::Receiver<Request>, status: &watch::Se
             Ok(Request::Trust(sha, answer)) => {
                 let _ = answer.send(engine.trust(&sha));
             }
-            Err(RecvTimeoutError::Timeout) => engine.flush_index(true),
+            Err(RecvTimeoutError::Timeout) => engine.flush_index_in_turn(),
             Ok(Request::Close(answer)) => {
-                engine.flush_index(true);
+                engine.flush_index_in_turn();
                 let _ = answer.send(());
                 return;
             }
             Err(RecvTimeoutError::Disconnected) => {
-                engine.flush_index(true);
+                engine.flush_index_in_turn();
                 return;
             }
         }
@@ -179,10 +179,10 @@ fn tell(engine: &Engine, status: &watch::Sender<Status>, result: &Result<Report,
 }
 
 fn pack(engine: &mut Engine) {
-    if engine.cycles_with_changes < PACK_AFTER {
+    if engine.loose_objects < PACK_AFTER {
         return;
     }
-    engine.cycles_with_changes = 0;
+    engine.loose_objects = 0;
     let packed = engine.turn().and_then(|_turn| engine.git.maintain().map_err(|t| engine.trouble(t)));
     if let Err(error) = packed {
         tracing::info!(%error, "loose objects were not packed this time");

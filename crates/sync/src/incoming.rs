@@ -20,6 +20,21 @@ use crate::worktree::Step;
 /// How many refused contents of one tip are kept; the others are in its history.
 const MAX_KEPT: usize = 50;
 
+/// Why a content cannot be taken, whoever sent it.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error("its content is missing")]
+    Missing,
+    #[error("its content is no file")]
+    NoFile,
+    #[error("it has {len} bytes; at most {limit} are taken (sync.max_file_bytes)")]
+    Large { len: usize, limit: u64 },
+    #[error("the vault would have more than {0} files (sync.max_files)")]
+    Many(u64),
+    #[error("{0:?} differs from it in capitals or accents only")]
+    Twin(String),
+}
+
 /// What the decision is made from.
 pub(crate) struct Intake<'a> {
     pub(crate) repo: &'a Repository,
@@ -50,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) conflicts: Vec<String>,
     /// What was not taken.
     pub(crate) refused: Vec<Refusal>,
+    /// What stands in the tree and is left out on this machine.
+    pub(crate) large: BTreeSet<String>,
 }
 
 impl Intake<'_> {
@@ -57,26 +74,43 @@ impl Intake<'_> {
     pub(crate) fn plan(&self, remote: Diff) -> Result<Plan, TreeError> {
         let mut plan = Plan::default();
         let mut changes = remote.changes;
-        let unfit = self.unfit(&changes);
-        let bad_ids: HashMap<TaskId, String> = unfit
-            .iter()
-            .filter_map(|(path, reason)| Some((id_of(&changes.get(path)?.place)?.clone(), reason.clone())))
-            .collect();
-        for (path, reason) in &unfit {
-            plan.refuse(path, reason);
+        let (unfit, yielding) = self.unfit(&changes);
+        for (path, why) in &unfit {
+            plan.refuse(path, &why.to_string());
         }
+        let (left_out, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            unfit.into_iter().partition(|(_, why)| self.may_leave_out(why));
+        let bad_ids: HashSet<TaskId> =
+            refused.keys().filter_map(|path| id_of(&changes.get(path)?.place).cloned()).collect();
         changes.retain(|path, change| {
-            !unfit.contains_key(path) && !id_of(&change.place).is_some_and(|id| bad_ids.contains_key(id))
+            !refused.contains_key(path) && !id_of(&change.place).is_some_and(|id| bad_ids.contains(id))
         });
+        plan.large = left_out.into_keys().collect();
+        for path in yielding {
+            if let Some(old) = self.scanner.on_disk(&path) {
+                plan.keep(&path, old, false);
+                plan.steps.push(Step::Remove { path: path.clone(), old });
+                plan.set(&path, None);
+            }
+        }
         self.strange(remote.strange, &mut plan);
         self.tasks(&changes, &mut plan)?;
         self.paths(&changes, &mut plan);
         Ok(plan)
     }
 
+    /// Away from the owner's machine a file that is too large for this one is left where it is:
+    /// taking it out of the tree would take it from everybody.
+    fn may_leave_out(&self, why: &Unfit) -> bool {
+        self.side == Side::Other && matches!(why, Unfit::Large { .. })
+    }
+
     /// Paths whose new content cannot be taken, whoever sent it.
-    fn unfit(&self, changes: &Changes) -> BTreeMap<String, String> {
+    /// With them come files of this machine that nobody has seen yet and that give way to twins
+    /// from the remote.
+    fn unfit(&self, changes: &Changes) -> (BTreeMap<String, Unfit>, Vec<String>) {
         let mut unfit = BTreeMap::new();
+        let mut yielding = Vec::new();
         let mut names: HashMap<&str, HashMap<String, String>> = HashMap::new();
         let mut count = self.scanner.count();
         let odb = self.repo.odb().ok();
@@ -87,13 +121,10 @@ impl Intake<'_> {
             }
             let header = odb.as_ref().and_then(|odb| odb.read_header(new).ok());
             let reason = match header {
-                None => Some("its content is missing".to_owned()),
-                Some((_, kind)) if kind != ObjectType::Blob => Some("its content is no file".to_owned()),
+                None => Some(Unfit::Missing),
+                Some((_, kind)) if kind != ObjectType::Blob => Some(Unfit::NoFile),
                 Some((len, _)) if u64::try_from(len).is_ok_and(|len| len > self.max_file_bytes) => {
-                    Some(format!(
-                        "it has {len} bytes; at most {} are taken (sync.max_file_bytes)",
-                        self.max_file_bytes
-                    ))
+                    Some(Unfit::Large { len, limit: self.max_file_bytes })
                 }
                 Some(_) => None,
             };
@@ -104,15 +135,20 @@ impl Intake<'_> {
                 }
                 count += 1;
                 if u64::try_from(count).is_ok_and(|count| count > self.max_files) {
-                    return Some(format!(
-                        "the vault would have more than {} files (sync.max_files)",
-                        self.max_files
-                    ));
+                    return Some(Unfit::Many(self.max_files));
                 }
                 let keys = names.entry(folder).or_insert_with(|| self.keys(folder, changes));
                 match keys.get(&twin_key(name)) {
                     Some(other) if other != name => {
-                        Some(format!("{other:?} differs from it in capitals or accents only"))
+                        let twin = path.strip_suffix(name).map(|folder| format!("{folder}{other}"));
+                        let unseen = |twin: &String| self.local.get(twin).is_some_and(|c| c.old.is_none());
+                        match twin.filter(|twin| self.side == Side::Other && unseen(twin)) {
+                            Some(twin) => {
+                                yielding.push(twin);
+                                None
+                            }
+                            None => Some(Unfit::Twin(other.clone())),
+                        }
                     }
                     _ => {
                         keys.insert(twin_key(name), name.to_owned());
@@ -124,7 +160,7 @@ impl Intake<'_> {
                 unfit.insert(path.clone(), reason);
             }
         }
-        unfit
+        (unfit, yielding)
     }
 
     /// The names that a folder has and keeps.
@@ -186,7 +222,7 @@ impl Intake<'_> {
                 Winner::Remote => (normalised(&remote), &local),
             };
             keep_texts(loser, &[&target, &base], false, plan);
-            towards(&local, &target, plan);
+            self.towards(&local, &target, plan);
         }
         Ok(())
     }
@@ -237,7 +273,9 @@ impl Intake<'_> {
                 plan.keep(path, blob, false);
             }
             if local != target {
-                plan.steps.extend(match (local, target) {
+                let here = local.filter(|_| !self.scanner.is_left_out(path));
+                let wanted = target.filter(|_| !plan.large.contains(path));
+                plan.steps.extend(match (here, wanted) {
                     (None, Some(new)) => Some(Step::Create { path: path.clone(), new }),
                     (Some(old), Some(new)) => Some(Step::Replace { path: path.clone(), old, new }),
                     (Some(old), None) => Some(Step::Remove { path: path.clone(), old }),
@@ -246,6 +284,23 @@ impl Intake<'_> {
                 plan.set(path, target);
             }
         }
+    }
+
+    /// Goes from one state of a task to another.
+    fn towards(&self, local: &State, target: &State, plan: &mut Plan) {
+        let paths: BTreeSet<&String> = local.keys().chain(target.keys()).collect();
+        for path in paths {
+            let content = |state: &State| state.get(path).map(|(_, blob)| *blob);
+            if content(local) != content(target) {
+                plan.set(path, content(target));
+            }
+        }
+        let only = |state: &State, keeps: &dyn Fn(&String) -> bool| -> State {
+            state.iter().filter(|(path, _)| keeps(path)).map(|(k, v)| (k.clone(), v.clone())).collect()
+        };
+        let here = only(local, &|path| !self.scanner.is_left_out(path));
+        let wanted = only(target, &|path| !plan.large.contains(path));
+        plan.steps.extend(steps(&here, &wanted));
     }
 
     /// Where the ids are in the base tree: all live folders are looked through once, `Done` by
@@ -326,40 +381,36 @@ impl Plan {
     }
 }
 
-/// The steps from one state of a task to another.
-fn towards(local: &State, target: &State, plan: &mut Plan) {
-    let is_task = |place: &Place| matches!(place, Place::Task(_));
-    let mut gone: Vec<(&String, &(Place, Oid))> =
-        local.iter().filter(|(path, _)| !target.contains_key(*path)).collect();
-    let mut come: Vec<(&String, &(Place, Oid))> =
-        target.iter().filter(|(path, _)| !local.contains_key(*path)).collect();
-    for (path, (_, new)) in target {
-        if let Some((_, old)) = local.get(path).filter(|(_, old)| old != new) {
-            plan.steps.push(Step::Replace { path: path.clone(), old: *old, new: *new });
-            plan.set(path, Some(*new));
+/// The steps from one state of a task's files to another: a task that is rewritten and moved is
+/// rewritten first, so that there is one whole file at every moment.
+fn steps(here: &State, wanted: &State) -> Vec<Step> {
+    let is_task = |(_, (place, _)): &(&String, &(Place, Oid))| matches!(place, Place::Task(_));
+    let missing_in = |a: &State, b: &State| -> Vec<(String, Oid, bool)> {
+        let missing = a.iter().filter(|(path, _)| !b.contains_key(*path));
+        missing.map(|entry| (entry.0.clone(), entry.1.1, is_task(&entry))).collect()
+    };
+    let (mut gone, mut come) = (missing_in(here, wanted), missing_in(wanted, here));
+    let mut steps = Vec::new();
+    for (path, (_, new)) in wanted {
+        if let Some((_, old)) = here.get(path).filter(|(_, old)| old != new) {
+            steps.push(Step::Replace { path: path.clone(), old: *old, new: *new });
         }
     }
-    let moves = |list: &[(&String, &(Place, Oid))]| list.iter().filter(|(_, (p, _))| is_task(p)).count() == 1;
-    if moves(&gone) && moves(&come) {
-        let at = |list: &[(&String, &(Place, Oid))]| list.iter().position(|(_, (p, _))| is_task(p));
-        if let (Some(from), Some(to)) = (at(&gone), at(&come)) {
-            let ((from, (_, old)), (to, (_, new))) = (gone.remove(from), come.remove(to));
+    let tasks = |list: &[(String, Oid, bool)]| list.iter().filter(|(_, _, task)| *task).count();
+    if tasks(&gone) == 1 && tasks(&come) == 1 {
+        let take = |list: &mut Vec<(String, Oid, bool)>| {
+            list.iter().position(|(_, _, task)| *task).map(|at| list.swap_remove(at))
+        };
+        if let (Some((from, old, _)), Some((to, new, _))) = (take(&mut gone), take(&mut come)) {
             if old != new {
-                plan.steps.push(Step::Replace { path: from.clone(), old: *old, new: *new });
+                steps.push(Step::Replace { path: from.clone(), old, new });
             }
-            plan.steps.push(Step::Move { from: from.clone(), to: to.clone() });
-            plan.set(from, None);
-            plan.set(to, Some(*new));
+            steps.push(Step::Move { from, to });
         }
     }
-    for (path, (_, old)) in gone {
-        plan.steps.push(Step::Remove { path: path.clone(), old: *old });
-        plan.set(path, None);
-    }
-    for (path, (_, new)) in come {
-        plan.steps.push(Step::Create { path: path.clone(), new: *new });
-        plan.set(path, Some(*new));
-    }
+    steps.extend(gone.into_iter().map(|(path, old, _)| Step::Remove { path, old }));
+    steps.extend(come.into_iter().map(|(path, new, _)| Step::Create { path, new }));
+    steps
 }
 
 /// Keeps what `loser` says that stands nowhere else.

@@ -1,7 +1,7 @@
 //! Git's index, kept so that `git status` tells the truth within a minute. It is one file however
 //! little changes, so it is not rewritten in every cycle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use git2::{Index, IndexEntry, IndexTime, Oid, Repository};
 use rustix::fs::Stat;
 
 use crate::scan::{Scanner, Stamp, nanoseconds};
-use crate::tree::{Changes, FILE};
+use crate::tree::FILE;
 
 /// How long the index of a large vault may lag behind.
 const LAG: Duration = Duration::from_secs(55);
@@ -24,39 +24,44 @@ pub(crate) struct IndexKeeper {
     since: Option<Instant>,
 }
 
-/// What the index says of a file: content, and the stamp by which it is known to be that.
-pub(crate) type Known = BTreeMap<String, (Oid, Stamp)>;
+/// Git's own mark for a file that is not checked out on purpose (`git update-index
+/// --skip-worktree`), and the one that says that there are such marks.
+const SKIP_WORKTREE: u16 = 1 << 14;
+const EXTENDED: u16 = 0x4000;
 
 impl IndexKeeper {
-    /// Reads the index once; what it says wrongly of `head` is put down for the next write.
-    pub(crate) fn open(repo: &Repository, head: &Changes) -> (Self, Known) {
-        let mut known = Known::new();
+    /// Reads the index once, for what need not be read from disk; what it says wrongly of the last
+    /// commit is put down for the next write.
+    pub(crate) fn open(repo: &Repository, scanner: &mut Scanner) -> Self {
         // An index that cannot be read costs reading every file once, no more.
-        let index = Index::open(&repo.path().join("index")).ok();
-        let written = std::fs::metadata(repo.path().join("index")).and_then(|m| m.modified()).ok();
+        let path = repo.path().join("index");
+        let index = Index::open(&path).ok();
+        let written = std::fs::metadata(&path).and_then(|m| m.modified()).ok();
         let written = written
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
             .and_then(|since| i64::try_from(since.as_nanos()).ok())
-            .unwrap_or(i64::MAX);
+            .unwrap_or(i64::MIN);
         let mut pending = BTreeSet::new();
         for entry in index.iter().flat_map(Index::iter) {
-            let Ok(path) = String::from_utf8(entry.path) else { continue };
             let stamp = Stamp {
                 inode: entry.ino,
                 size: entry.file_size,
                 modified: of_index(entry.mtime),
                 changed: of_index(entry.ctime),
             };
-            if head.get(&path).and_then(|change| change.new) != Some(entry.id) {
-                pending.insert(path);
-            } else if stamp.modified < written && stamp.inode != 0 {
-                // A file as young as the index itself may have changed since without showing.
-                known.insert(path, (entry.id, stamp));
+            // A file as young as the index itself may have changed since without showing.
+            let stamp = Some(stamp).filter(|stamp| stamp.modified < written && stamp.inode != 0);
+            match String::from_utf8(entry.path) {
+                Ok(path) if !scanner.add_index(&path, entry.id, stamp) => {
+                    pending.insert(path);
+                }
+                Ok(path) if entry.flags_extended & SKIP_WORKTREE != 0 => scanner.leave_out(&path),
+                _ => {}
             }
         }
-        pending.extend(head.keys().filter(|path| !known.contains_key(*path)).cloned());
+        pending.extend(scanner.unstamped());
         let since = (!pending.is_empty()).then(Instant::now);
-        (Self { pending, since }, known)
+        Self { pending, since }
     }
 
     /// These paths' entries are out of date.
@@ -81,7 +86,14 @@ impl IndexKeeper {
         let mut index = Index::open(&repo.path().join("index"))?;
         for path in &self.pending {
             match scanner.in_head(path) {
-                Some(id) => index.add(&entry(path, id, scanner.stat_for_index(path)))?,
+                Some(id) => {
+                    let mut entry = entry(path, id, scanner.stat_for_index(path));
+                    if scanner.is_left_out(path) {
+                        entry.flags |= EXTENDED;
+                        entry.flags_extended |= SKIP_WORKTREE;
+                    }
+                    index.add(&entry)?;
+                }
                 None if index.get_path(Path::new(path), 0).is_some() => index.remove_path(Path::new(path))?,
                 None => {}
             }

@@ -16,7 +16,6 @@ use task::TaskId;
 use vault::{Dir, FileError, Vault};
 
 use crate::place::{Place, is_folder, twin_key};
-use crate::tree::Changes;
 
 /// File systems stamp times with a coarse clock: what changed so shortly before it was looked at
 /// may change again without looking different.
@@ -129,6 +128,8 @@ pub(crate) struct Scanner {
     changed: BTreeMap<String, Option<Oid>>,
     /// What is on disk and does not travel, though its name would.
     skipped: BTreeMap<String, String>,
+    /// What the last commit has and this machine leaves out.
+    absent: BTreeSet<String>,
     /// Same content, other stamp: git's index should know.
     restamped: BTreeSet<String>,
     /// Whether every file was looked at once.
@@ -137,31 +138,70 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Starts from the last commit's files, and from git's index for what need not be read.
-    pub(crate) fn new(
-        vault: &Vault,
-        max_file_bytes: u64,
-        head: Changes,
-        index: impl Fn(&str) -> Option<(Oid, Stamp)>,
-    ) -> Result<Self, FileError> {
-        let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
-        for (path, change) in head {
-            let stamp = index(&path).filter(|(id, _)| Some(*id) == change.new).map(|(_, stamp)| stamp);
-            let (folder, name) = split(&path);
-            let files = &mut folders.entry(folder.to_owned()).or_default().files;
-            files.insert(name.into(), Known { head: change.new, stamp });
-        }
+    /// Knows nothing yet.
+    pub(crate) fn new(vault: &Vault, max_file_bytes: u64) -> Result<Self, FileError> {
         Ok(Self {
             vault: vault.clone(),
             root: Dir::open(vault.root())?,
             max_file_bytes,
-            folders,
+            folders: BTreeMap::new(),
             changed: BTreeMap::new(),
             skipped: BTreeMap::new(),
+            absent: BTreeSet::new(),
             restamped: BTreeSet::new(),
             warm: false,
             cursor: (String::new(), String::new()),
         })
+    }
+
+    /// The last commit has this file.
+    pub(crate) fn add_head(&mut self, folder: &str, name: &str, content: Oid) {
+        if !self.folders.contains_key(folder) {
+            self.folders.insert(folder.to_owned(), Folder::default());
+        }
+        if let Some(folder) = self.folders.get_mut(folder) {
+            folder.files.insert(name.into(), Known { head: Some(content), stamp: None });
+        }
+    }
+
+    /// Git's index knows this file by its stamp; says whether that is what the last commit has.
+    /// Without a stamp, the content is known and the file must be read.
+    pub(crate) fn add_index(&mut self, path: &str, content: Oid, stamp: Option<Stamp>) -> bool {
+        let (folder, name) = split(path);
+        let known = self.folders.get_mut(folder).and_then(|folder| folder.files.get_mut(name));
+        match known {
+            Some(known) if known.head == Some(content) => {
+                known.stamp = stamp;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The files whose stamp is not known.
+    pub(crate) fn unstamped(&self) -> impl Iterator<Item = String> {
+        self.folders.iter().flat_map(|(folder, known)| {
+            let files = known.files.iter().filter(|(_, known)| known.stamp.is_none());
+            files.map(
+                move |(name, _)| {
+                    if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") }
+                },
+            )
+        })
+    }
+
+    /// The last commit has this file, and it is left out here on purpose: it is larger than what
+    /// this machine takes. It is not another machine's loss.
+    pub(crate) fn leave_out(&mut self, path: &str) {
+        self.absent.insert(path.to_owned());
+        if self.changed.get(path) == Some(&None) {
+            self.changed.remove(path);
+        }
+    }
+
+    /// Whether it is left out.
+    pub(crate) fn is_left_out(&self, path: &str) -> bool {
+        self.absent.contains(path)
     }
 
     /// Looks at the disk. The caller holds the vault's lock.
@@ -229,7 +269,10 @@ impl Scanner {
                 continue;
             }
             files.entry(name.into()).or_default().head = *new;
-            if on_disk == *new {
+            if new.is_none() {
+                self.absent.remove(path);
+            }
+            if on_disk == *new || self.absent.contains(path) {
                 self.changed.remove(path);
             } else {
                 self.changed.insert(path.clone(), on_disk);
@@ -248,6 +291,7 @@ impl Scanner {
         let files = &mut self.folders.entry(folder.to_owned()).or_default().files;
         let known = files.entry(name.into()).or_default();
         known.stamp = stamp;
+        self.absent.remove(path);
         if known.head == content {
             self.changed.remove(path);
             if content.is_none() {
@@ -260,6 +304,9 @@ impl Scanner {
 
     /// The content on disk, as far as it travels.
     pub(crate) fn on_disk(&self, path: &str) -> Option<Oid> {
+        if self.absent.contains(path) {
+            return None;
+        }
         match self.changed.get(path) {
             Some(content) => *content,
             None => self.known(path)?.head,
@@ -273,7 +320,7 @@ impl Scanner {
 
     /// What git's index may say of a file: only if the content on disk is the last commit's.
     pub(crate) fn stat_for_index(&self, path: &str) -> Option<Stat> {
-        if self.changed.contains_key(path) || self.skipped.contains_key(path) {
+        if self.changed.contains_key(path) || self.skipped.contains_key(path) || self.absent.contains(path) {
             return None;
         }
         self.stat(path).ok().flatten()
@@ -456,6 +503,7 @@ impl Scanner {
             Err(e) => return Err(e.into()),
         };
         self.skipped.remove(&path);
+        self.absent.remove(&path);
         let store = |cause| ScanError::Store { path: path.clone(), cause };
         let id = Oid::hash_object(ObjectType::Blob, &bytes).map_err(store)?;
         if known.head == Some(id) {
@@ -490,12 +538,15 @@ impl Scanner {
     fn vanish(&mut self, folder: &str, present: &BTreeSet<String>) {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         if let Some(known) = self.folders.get_mut(folder) {
-            let changed = &mut self.changed;
+            let (changed, absent) = (&mut self.changed, &self.absent);
             known.files.retain(|name, known| {
                 if present.contains(&**name) {
                     return true;
                 }
                 let path = format!("{prefix}{name}");
+                if absent.contains(&path) {
+                    return true;
+                }
                 if known.head.is_none() {
                     changed.remove(&path);
                     return false;

@@ -210,9 +210,31 @@ impl<'r> Trees<'r> {
         Ok(())
     }
 
-    /// Every plain file of a tree, by path.
-    pub(crate) fn files(self, tree: Option<Oid>) -> Result<Changes, git2::Error> {
-        Ok(self.diff(None, tree)?.changes)
+    /// Hands every file of a tree that a vault can have to `see`: folder, name, content.
+    pub(crate) fn each_file(
+        self,
+        tree: Option<Oid>,
+        see: &mut impl FnMut(&str, &str, Oid),
+    ) -> Result<(), TreeError> {
+        self.each_file_below("", tree, see)
+    }
+
+    fn each_file_below(
+        self,
+        folder: &str,
+        tree: Option<Oid>,
+        see: &mut impl FnMut(&str, &str, Oid),
+    ) -> Result<(), TreeError> {
+        for entry in self.read(tree)? {
+            let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
+            let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            match classify(&path, &entry.name, entry.mode) {
+                Seen::File(_) => see(folder, name, entry.id),
+                Seen::Folder => self.each_file_below(&path, Some(entry.id), see)?,
+                Seen::Strange(..) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The files of one folder.

@@ -258,3 +258,38 @@ async fn two_processes_of_one_machine_share_one_vault() {
     assert_eq!(local.files(), cloud.files());
     assert_eq!(local.files().len(), 8);
 }
+
+#[tokio::test]
+async fn git_locks_of_an_interrupted_run_are_removed_and_others_are_not() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    let lock = local.path(".git/refs/heads/main.lock");
+    std::fs::write(&lock, "").expect("lock");
+    cloud.write("Needs_Action/EMAIL_1.md", "one");
+    cloud.cycle().await;
+    let error = local.sync.cycle().await.expect_err("somebody else's lock").to_string();
+    assert!(error.contains("lock"), "{error}");
+    assert!(lock.exists());
+    // As a killed process of ours leaves it.
+    std::fs::write(local.path(".git/ai-employee-writing"), "1").expect("mark");
+    local.cycle().await;
+    assert!(!lock.exists());
+    assert_eq!(local.git(&["rev-parse", "HEAD"]), world.tip());
+    assert_eq!(local.files(), cloud.files());
+}
+
+#[tokio::test]
+async fn words_written_at_the_same_moment_as_a_crash_are_found_again() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    local.sync.clone().close().await;
+    let area = local.path(".git/ai-employee-incoming");
+    std::fs::create_dir_all(&area).expect("folder");
+    std::fs::write(area.join("old.1.EMAIL_1.md"), "words that nobody has seen").expect("write");
+    std::fs::write(area.join("new.2.EMAIL_2.md"), "half a cont").expect("write");
+    let local = world.machine("local-001", Side::Owner);
+    local.cycle().await;
+    cloud.cycle().await;
+    assert_eq!(cloud.kept(), ["words that nobody has seen"]);
+    assert_eq!(std::fs::read_dir(&area).expect("folder").count(), 0);
+}

@@ -249,7 +249,9 @@ async fn publishing_twice_owns_once() {
     let owned = cloud.claims().take(tasks(1)).await.owned.remove(0);
     let bytes = cloud.vault.read_claim(&"cloud-001".parse().expect("agent"), owned.id()).expect("read");
     let record = claim::ClaimRecord::parse(&bytes.expect("a claim")).expect("record");
-    let again = tokio::time::timeout(Duration::from_secs(60), cloud.sync.publish(&[record.clone()])).await;
+    let again =
+        tokio::time::timeout(Duration::from_secs(60), cloud.sync.publish(std::slice::from_ref(&record)))
+            .await;
     assert_eq!(again.expect("in time").expect("published"), [Verdict::Owned]);
     let other = claim::ClaimRecord::fresh(record.agent, record.id).expect("fresh");
     assert_eq!(cloud.sync.publish(&[other]).await.expect("published"), [Verdict::Lost]);

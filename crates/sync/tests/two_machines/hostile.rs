@@ -114,6 +114,59 @@ async fn case_twins_and_oversized_files_are_refused() {
 }
 
 #[tokio::test]
+async fn a_file_too_large_for_this_machine_is_left_out_and_not_taken_from_the_owner() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    cloud.sync.clone().close().await;
+    let small = || world.machine_with("cloud-001", Side::Other, |config| config.max_file_bytes = 1000);
+    let cloud = small();
+    let large = "x".repeat(1001);
+    local.write("Accounting/2026.csv", &large);
+    local.write("Needs_Action/EMAIL_1.md", &large);
+    local.write("Needs_Action/EMAIL_2.md", "fits");
+    local.cycle().await;
+    let report = cloud.cycle().await;
+    assert!(reason(&report, "Accounting/2026.csv").contains("1001 bytes"));
+    assert_eq!(cloud.files().into_keys().collect::<Vec<_>>(), ["Needs_Action/EMAIL_2.md"]);
+    cloud.write("Needs_Action/EMAIL_3.md", "more");
+    cloud.cycle().await;
+    assert_eq!(cloud.git(&["status", "--porcelain"]), "");
+    // Neither this run nor the next takes it for deleted.
+    cloud.sync.clone().close().await;
+    let cloud = small();
+    cloud.write("Needs_Action/EMAIL_4.md", "more");
+    cloud.cycle().await;
+    local.cycle().await;
+    assert_eq!(local.text("Accounting/2026.csv").as_ref(), Some(&large));
+    assert_eq!(local.files().len(), 5);
+    // It moves on, shrinks, and is here like any other.
+    local.rename("Needs_Action/EMAIL_1.md", "Rejected/EMAIL_1.md");
+    local.cycle().await;
+    cloud.cycle().await;
+    assert_eq!(cloud.text("Rejected/EMAIL_1.md"), None);
+    local.write("Rejected/EMAIL_1.md", "shrunk");
+    std::fs::remove_file(local.path("Accounting/2026.csv")).expect("remove");
+    local.cycle().await;
+    cloud.cycle().await;
+    assert_eq!(cloud.files(), local.files());
+    assert!(!cloud.cycle().await.changed());
+}
+
+#[tokio::test]
+async fn of_two_twins_that_were_written_apart_the_published_one_stands_and_the_other_is_kept() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    local.write("Inbox/Note.md", "the owner's");
+    cloud.write("Inbox/note.md", "the cloud's");
+    local.cycle().await;
+    cloud.cycle().await;
+    local.cycle().await;
+    assert_eq!(local.files(), cloud.files());
+    assert_eq!(local.text("Inbox/Note.md").as_deref(), Some("the owner's"));
+    assert_eq!(local.kept(), ["the cloud's"]);
+}
+
+#[tokio::test]
 async fn a_vault_has_at_most_so_many_files() {
     let world = World::new();
     let (_cloud, local) = world.pair().await;
