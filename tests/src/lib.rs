@@ -152,6 +152,13 @@ impl Machine {
         self.root.join("config.yaml")
     }
 
+    /// Writes other words into config.yaml in place of some that are there.
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let config = std::fs::read_to_string(self.config()).expect("config.yaml");
+        assert!(config.contains(from), "{from:?} is not in config.yaml: {config}");
+        std::fs::write(self.config(), config.replace(from, to)).expect("config.yaml");
+    }
+
     /// The passphrase file's path.
     pub fn passphrase(&self) -> String {
         self.root.join("passphrase").display().to_string()
