@@ -283,10 +283,11 @@ macro_rules! calls {
             /// Decodes and validates `arguments` for `tool`.
             pub fn decode(tool: &str, arguments: Value) -> Result<Self, ActionError> {
                 let refuse = |reason: String| ActionError::Arguments { tool: tool.to_owned(), reason };
-                canonical::check(&arguments, "arguments", 0).map_err(|e| refuse(e.to_string()))?;
+                canonical::check(&arguments, "arguments", 0)
+                    .map_err(|e| refuse(crate::excerpt(&e.to_string())))?;
                 let call = match tool {
                     $($name => Call::$variant(
-                        serde_json::from_value(arguments).map_err(|e| refuse(e.to_string()))?,
+                        serde_json::from_value(arguments).map_err(|e| refuse(crate::excerpt(&e.to_string())))?,
                     ),)+
                     _ => return Err(ActionError::Tool(tool.chars().take(80).collect())),
                 };

@@ -333,7 +333,8 @@ impl Task {
         }
         let (yaml, body) = split(text)?;
         strict_yaml::check(&yaml)?;
-        let front: FrontMatter = serde_yaml::from_str(&yaml).map_err(|e| TaskError::Decode(e.to_string()))?;
+        let front: FrontMatter =
+            serde_yaml::from_str(&yaml).map_err(|e| TaskError::Decode(crate::excerpt(&e.to_string())))?;
         if front.id != *id {
             return Err(TaskError::Id { said: front.id, named: id.clone() });
         }
@@ -425,6 +426,7 @@ mod tests {
         check(format!("{head}id: EMAIL_1\n---\n").as_bytes(), "second time");
         check(format!("{head}x: &a 1\n---\n").as_bytes(), "an anchor");
         check(format!("{head}priority: urgent\n---\n").as_bytes(), "unknown variant");
+        check(format!("{head}priority: \"\\e[2J\"\n---\n").as_bytes(), "unknown variant `\\u{1b}[2J`");
         let action = |arguments: &str| {
             format!(
                 "{head}action:\n  server: payment\n  tool: initiate_payment\n  account: o\n  arguments: {arguments}\n---\n"

@@ -20,6 +20,7 @@ mod body;
 pub mod canonical;
 mod clock;
 mod digest;
+mod excerpt;
 mod front_matter;
 mod id;
 mod kind;
@@ -37,6 +38,7 @@ pub use audit::{AuditEvent, AuditRecord, BadRecord, ChainHead, Outcome as AuditO
 pub use body::{Body, inert};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use digest::{Digest, DigestError};
+pub use excerpt::excerpt;
 pub use front_matter::{
     AttachmentNote, Authentication, Automated, Effect, EffectState, FrontMatter, Priority, Status, Task,
     TaskError,

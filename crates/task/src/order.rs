@@ -75,7 +75,8 @@ impl Order {
     /// Reads the canonical text; any other text of the same value is refused.
     pub fn parse(text: &str) -> Result<Self, OrderError> {
         let value = canonical::from_str(text)?;
-        let order: Self = serde_json::from_value(value).map_err(|e| OrderError::Decode(e.to_string()))?;
+        let order: Self =
+            serde_json::from_value(value).map_err(|e| OrderError::Decode(crate::excerpt(&e.to_string())))?;
         // Types may normalise (a time's zone, say); what was signed must be what is read.
         if order.to_text()? != text {
             return Err(OrderError::Decode("it says the same in another form".into()));

@@ -131,7 +131,7 @@ fn numbered(id: &TaskId, n: u32) -> TaskId {
     let base = id.as_str();
     let base = match base.rsplit_once('-') {
         // The number of the attempt before is replaced, not added to.
-        Some((stem, number)) if number.parse::<u32>().is_ok_and(|k| k + 1 == n && n > 2) => stem,
+        Some((stem, number)) if number.parse::<u32>().is_ok_and(|k| k == n - 1 && n > 2) => stem,
         _ => base,
     };
     let base: String = base.chars().take(MAX_ID - suffix.len()).collect();
@@ -184,7 +184,8 @@ fn with_front_matter(name: &str, text: &str, now: DateTime<Utc>) -> Result<Task,
         return Err(TaskError::Unclosed.into());
     }
     task::strict_yaml::check(&yaml).map_err(TaskError::Refused)?;
-    let given: Value = serde_yaml::from_str(&yaml).map_err(|e| TaskError::Decode(e.to_string()))?;
+    let given: Value =
+        serde_yaml::from_str(&yaml).map_err(|e| TaskError::Decode(task::excerpt(&e.to_string())))?;
     let mut keys = match given {
         Value::Mapping(keys) => keys,
         Value::Null => Mapping::new(),
@@ -192,7 +193,7 @@ fn with_front_matter(name: &str, text: &str, now: DateTime<Utc>) -> Result<Task,
     };
     let missing = |keys: &Mapping, key: &str| keys.get(key).is_none_or(Value::is_null);
     let id = match keys.get("id").and_then(Value::as_str) {
-        Some(id) => TaskId::new(id).map_err(|e| TakeError::Id(id.to_owned(), e))?,
+        Some(id) => TaskId::new(id).map_err(|e| TakeError::Id(task::excerpt(id), e))?,
         None => id_for(name, text.as_bytes()),
     };
     keys.insert("id".into(), id.as_str().into());

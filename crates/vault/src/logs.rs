@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use serde_json::Value;
 use task::{AgentId, AuditEvent, AuditOutcome, AuditRecord, BadRecord, ChainHead, verify_chain};
 
 use crate::durable::{Dir, FileError, sync_fd};
@@ -22,6 +23,10 @@ use crate::{LockError, SetAsideError, Vault};
 
 /// The longest line that is looked for at the end of a log.
 const LONGEST_LINE: u64 = 1 << 20;
+/// The longest text in a record, in characters, and the most items of a list.
+const LONGEST_TEXT: usize = 500;
+/// See [`LONGEST_TEXT`].
+const MOST_ITEMS: usize = 100;
 /// The largest day that is verified.
 const LARGEST_DAY: u64 = 1 << 30;
 
@@ -274,12 +279,32 @@ pub(crate) fn open(dir: &Dir, name: &str, flags: OFlags) -> Result<File, FileErr
         .map_err(|e| FileError::new("open", dir.path().join(name), e))
 }
 
+/// Cuts long texts: a parameter may quote what a stranger wrote, and a line that is longer than
+/// [`LONGEST_LINE`] would not be found again as the end of the chain.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
+                text.truncate(at);
+                text.push('…');
+            }
+        }
+        Value::Array(items) => {
+            items.truncate(MOST_ITEMS);
+            items.iter_mut().for_each(shorten);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 fn seal(
-    event: AuditEvent,
+    mut event: AuditEvent,
     agent: &AgentId,
     now: DateTime<Utc>,
     head: &ChainHead,
 ) -> Result<AuditRecord, LogError> {
+    event.params.values_mut().for_each(shorten);
     let action = event.action_type.clone();
     AuditRecord::seal(event, agent.clone(), now, head).map_err(|reason| LogError::Event { action, reason })
 }

@@ -79,6 +79,15 @@ fn ids_stay_unique_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn a_name_that_ends_in_the_largest_number_is_taken_in_twice_like_any_other() {
+    let (temp, vault) = vault();
+    for n in 0..2 {
+        drop_in(&temp, "call-4294967295.md", format!("number {n}"));
+        assert_eq!(intake(&vault).taken.len(), 1);
+    }
+}
+
+#[test]
 fn a_crash_between_completing_and_moving_doubles_nothing() {
     let (temp, vault) = vault();
     drop_in(&temp, "Call Bob.txt", "now");

@@ -103,3 +103,16 @@ fn a_log_that_is_a_symlink_is_not_followed() {
     assert!(vault.log(&agent, AuditEvent::new("claim", None), at("2026-02-23T03:15:00Z")).is_err());
     assert!(!outside.exists());
 }
+
+#[test]
+fn a_long_reason_does_not_break_the_chain() {
+    let (_temp, vault, agent) = vault();
+    log(&vault, &agent, "2026-02-23T03:15:00Z");
+    // A reason may quote what a stranger wrote; as JSON this one has five times its length.
+    let reason = "\u{1b}".repeat(1 << 20);
+    let event = AuditEvent::new("set_aside", None).with("reason", reason.as_str());
+    let event = event.with("list", vec![reason; 3]);
+    vault.log(&agent, event, at("2026-02-23T03:15:00Z")).expect("log");
+    assert_eq!(log(&vault, &agent, "2026-02-23T03:15:00Z").seq, 3);
+    assert_eq!(sound(&vault), [3]);
+}
