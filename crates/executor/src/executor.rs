@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use mcp_client::ToolCaller;
 use task::{AgentId, Clock, Mode, Role};
+use tokio_util::sync::CancellationToken;
 use vault::{KillSwitch, Vault};
 
 use crate::admit::Work;
@@ -48,6 +49,7 @@ pub enum OpenError {
 pub struct Executor {
     core: Arc<Core>,
     caller: Arc<dyn ToolCaller>,
+    ending: CancellationToken,
 }
 
 impl Executor {
@@ -75,7 +77,14 @@ impl Executor {
             clock: settings.clock,
             faults,
         };
-        Ok(Self { core: Arc::new(core), caller })
+        Ok(Self { core: Arc::new(core), caller, ending: CancellationToken::new() })
+    }
+
+    /// Begins no further call once `ending` is cancelled; the one in hand is seen through.
+    #[must_use]
+    pub fn until(mut self, ending: CancellationToken) -> Self {
+        self.ending = ending;
+        self
     }
 
     /// Settles what a crash left behind and carries out what is approved. The orders of one server
@@ -106,6 +115,9 @@ impl Executor {
     async fn carry_all(&self, works: Vec<Work>) -> Result<Report, Problem> {
         let mut report = Report::default();
         for work in works {
+            if self.ending.is_cancelled() {
+                break;
+            }
             let id = work.row.order.id.clone();
             match carry(&self.core, self.caller.as_ref(), work).await {
                 Ok(done) => report.merge(done),

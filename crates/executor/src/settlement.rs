@@ -53,6 +53,9 @@ pub enum SettlementError {
     /// Its outcome is not known.
     #[error("nobody knows whether task {0} was carried out; resolve it first, with --sent or --not-sent")]
     Unresolved(TaskId),
+    /// It was carried out.
+    #[error("task {0} was carried out before: {1}; another try would do it a second time")]
+    CarriedOut(TaskId, String),
     /// The other word was given before.
     #[error("task {0} was resolved the other way before; the journal keeps the first word")]
     Contradiction(TaskId),
@@ -122,8 +125,13 @@ impl Settlement {
     pub fn retry(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {
         let file = self.set_aside(id)?;
         let unknown = |row: &Row| matches!(row.state, State::Unknown | State::Dispatching);
+        let rows = self.journal.of_task(id)?;
+        // A second file of a task that is done, say: its old order came back from somewhere.
+        if let Some(done) = rows.iter().find(|row| row.state == State::Done && !row.is_dry()) {
+            return Err(SettlementError::CarriedOut(id.clone(), done.message.clone().unwrap_or_default()));
+        }
         let unresolved = file.task.front.effect.as_ref().is_some_and(|e| e.state == EffectState::Unknown)
-            || self.journal.of_task(id)?.iter().any(unknown);
+            || rows.iter().any(unknown);
         if unresolved {
             return Err(SettlementError::Unresolved(id.clone()));
         }

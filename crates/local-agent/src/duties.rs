@@ -12,6 +12,7 @@ use mcp_client::Sessions;
 use policy::Class;
 use reports::{AgentSign, Given, Reporter};
 use task::{AgentId, Clock};
+use tokio_util::sync::CancellationToken;
 use vault::{Folder, Vault};
 use worker::{Duties, Found, Vitals};
 
@@ -37,6 +38,7 @@ impl OwnersDuties {
         vault: Vault,
         vitals: Vitals,
         clock: Arc<dyn Clock>,
+        ending: CancellationToken,
     ) -> Result<Self, Failure> {
         let sessions = Arc::new(Sessions::new(session_settings(setup)?));
         let executor = match approval::read_vault_id(&setup.data.vault_id()) {
@@ -57,7 +59,8 @@ impl OwnersDuties {
                     clock: Arc::clone(&clock),
                 };
                 let caller = Arc::clone(&sessions) as Arc<dyn mcp_client::ToolCaller>;
-                Some(Executor::open(settings, caller).or_failed("cannot open the journal")?)
+                let executor = Executor::open(settings, caller).or_failed("cannot open the journal")?;
+                Some(executor.until(ending))
             }
         };
         Ok(Self {

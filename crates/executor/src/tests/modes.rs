@@ -109,6 +109,20 @@ async fn a_stop_during_a_cycle_stops_the_calls_that_are_left() {
     assert_eq!((machine.stage("EMAIL_1"), machine.stage("EMAIL_2")), (StageName::Done, StageName::Executing));
 }
 
+#[tokio::test]
+async fn after_a_signal_the_call_in_hand_is_seen_through_and_no_other_begun() {
+    let machine = Machine::new();
+    let orders = [machine.approve("EMAIL_1", mail()), machine.approve("EMAIL_2", mail())];
+    let ending = tokio_util::sync::CancellationToken::new();
+    let signal = ending.clone();
+    let caller = Stopping { world: machine.world.clone(), engage: Box::new(move || signal.cancel()) };
+    let executor = Executor::open(machine.settings(), Arc::new(caller)).expect("executor").until(ending);
+    executor.run_cycle().await;
+    assert_eq!(orders.each_ref().map(|order| machine.world.effects(order)), [1, 0]);
+    machine.executor().run_cycle().await;
+    assert_eq!(orders.map(|order| machine.world.effects(&order)), [1, 1]);
+}
+
 struct Stopping {
     world: Arc<World>,
     engage: Box<dyn Fn() + Send + Sync>,

@@ -103,3 +103,19 @@ async fn every_step_is_in_the_audit_log() {
     said.sort_unstable();
     assert_eq!(said, [(1, "owner", "approve"), (2, "agent", "execute"), (3, "owner", "resolve")]);
 }
+
+#[tokio::test]
+async fn what_was_carried_out_is_not_tried_again_although_its_file_came_back() {
+    let machine = Machine::new();
+    let order = machine.approve("EMAIL_1", mail());
+    let root = machine.desk.vault.root().to_owned();
+    let signed = std::fs::read(root.join("Needs_Action/EXECUTE_EMAIL_1.md")).expect("read");
+    machine.executor().run_cycle().await;
+    assert_eq!(machine.stage("EMAIL_1"), StageName::Done);
+    std::fs::write(root.join("Needs_Action/EXECUTE_EMAIL_1.md"), signed).expect("replay");
+    let report = machine.executor().run_cycle().await;
+    assert_eq!(entry(&report, "EMAIL_1").0, End::Refused);
+    let refused = machine.executor().settlement().retry(&id("EMAIL_1")).expect_err("done");
+    assert!(matches!(refused, SettlementError::CarriedOut(..)), "{refused}");
+    assert_eq!(machine.world.effects(&order), 1);
+}
