@@ -43,6 +43,7 @@ mod secret;
 mod setup;
 mod shutdown;
 mod supervisor;
+mod terminal;
 
 pub use args::{CommonArgs, Flags, ModeArgs, parse_bool};
 pub use credentials::credentials;
@@ -56,3 +57,4 @@ pub use secret::SecretError;
 pub use setup::{Program, Setup, load, load_in};
 pub use shutdown::{Ending, GRACE, Shutdown};
 pub use supervisor::{Pulse, Supervisor};
+pub use terminal::{shown, shown_json};

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::CommonArgs;
+use crate::terminal::OneLine;
 
 /// Libraries that say much and mean little at the level that is meant for us.
 const QUIET: &str = "hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,rmcp=warn,async_imap=warn,genai=warn,h2=warn,globset=warn";
@@ -28,7 +29,7 @@ pub fn init_logging(args: &CommonArgs, default: &str) {
     };
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| OneLine(std::io::stderr()))
         // A log that cannot be written would be reported on stderr, which is that very log, and panics there.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::Failure;
+use crate::{Failure, shown};
 
 /// How many threads a program gets. Each costs memory for as long as it runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ pub fn status(program: &str, threads: Threads, work: impl Future<Output = Result
         Ok(()) => 0,
         Err(failure) => {
             // When stderr is gone, the exit status is all there is left to say.
-            let _ = writeln!(std::io::stderr(), "{program}: {failure}");
+            let _ = writeln!(std::io::stderr(), "{program}: {}", shown(&failure.to_string()));
             failure.status()
         }
     }

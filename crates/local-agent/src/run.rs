@@ -50,9 +50,9 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     duties.close().await;
     let text = account(setup, &found, &duties);
     // A reader that went away is no failure.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let _ = std::io::stdout().lock().write_all(daemon::shown(&text).as_bytes());
     if found.remote_failed {
-        return Err(Failure::failed("the remote could not be reached; the vault waits for the next time"));
+        return Err(Failure::failed("the vault and the remote could not be brought together; what was not exchanged waits for the next time"));
     }
     Ok(())
 }

@@ -104,6 +104,10 @@ fn read_passphrase(file: Option<&Path>, prompt: &str) -> Result<SecretString, Fa
 
 /// Prints to stdout; a reader that went away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
+    write_out(&daemon::shown(text))
+}
+
+fn write_out(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -115,5 +119,5 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints a JSON value.
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&format!("{value:#}\n"))
+    write_out(&daemon::shown_json(&format!("{value:#}\n")))
 }
