@@ -31,6 +31,28 @@ struct Entry {
 
 type Tree = BTreeMap<Vec<u8>, Entry>;
 
+/// A path, part by part, and what shall stand there.
+type Edit = (Vec<Vec<u8>>, Option<Entry>);
+
+/// What shall stand at a path, whatever bytes it has.
+pub struct Change {
+    path: Vec<u8>,
+    new: Option<Entry>,
+}
+
+impl Change {
+    /// An object that is stored already.
+    pub fn set(path: &[u8], mode: &str, object: &str) -> Self {
+        let entry = Entry { mode: mode.to_owned(), object: object.to_owned() };
+        Self { path: path.to_vec(), new: Some(entry) }
+    }
+
+    /// Nothing.
+    pub fn gone(path: &[u8]) -> Self {
+        Self { path: path.to_vec(), new: None }
+    }
+}
+
 impl Intruder {
     /// A clone of the world's remote.
     pub fn new(world: &World) -> Self {
@@ -48,25 +70,23 @@ impl Intruder {
 
     /// Pushes a commit on the remote's tip in which these files stand, or are gone.
     pub fn push(&self, changes: &[(&str, Option<&[u8]>)]) -> String {
-        let changes: Vec<_> = changes
+        let changes = changes
             .iter()
-            .map(|(path, content)| {
-                (path.as_bytes().to_vec(), content.map(|bytes| (FILE.to_owned(), self.blob(bytes))))
+            .map(|(path, content)| match content {
+                Some(bytes) => Change::set(path.as_bytes(), FILE, &self.blob(bytes)),
+                None => Change::gone(path.as_bytes()),
             })
             .collect();
         self.push_raw(changes)
     }
 
     /// The same with any mode and any object, and paths of any bytes.
-    pub fn push_raw(&self, changes: Vec<(Vec<u8>, Option<(String, String)>)>) -> String {
+    pub fn push_raw(&self, changes: Vec<Change>) -> String {
         self.text(&["fetch", "--quiet", "origin", "+refs/heads/main:refs/heads/main"]);
         let tip = self.text(&["rev-parse", "main"]);
         let changes = changes
             .into_iter()
-            .map(|(path, new)| {
-                let parts = path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect();
-                (parts, new.map(|(mode, object)| Entry { mode, object }))
-            })
+            .map(|Change { path, new }| (path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect(), new))
             .collect();
         let tree = self.edited(Some(&format!("{tip}^{{tree}}")), changes);
         let commit = self.text(&["commit-tree", &tree, "-p", &tip, "-m", "[cloud-001] Auto-sync"]);
@@ -87,9 +107,9 @@ impl Intruder {
         self.make(&entries.iter().map(entry).collect())
     }
 
-    fn edited(&self, tree: Option<&str>, changes: Vec<(Vec<Vec<u8>>, Option<Entry>)>) -> String {
+    fn edited(&self, tree: Option<&str>, changes: Vec<Edit>) -> String {
         let mut entries = tree.map(|tree| self.entries(tree)).unwrap_or_default();
-        let mut below: BTreeMap<Vec<u8>, Vec<(Vec<Vec<u8>>, Option<Entry>)>> = BTreeMap::new();
+        let mut below: BTreeMap<Vec<u8>, Vec<Edit>> = BTreeMap::new();
         for (mut path, new) in changes {
             let name = path.remove(0);
             match (path.is_empty(), new) {

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-pub use intruder::{EXECUTABLE, FILE, Intruder, SUBMODULE, SYMLINK};
+pub use intruder::{Change, EXECUTABLE, FILE, Intruder, SUBMODULE, SYMLINK};
 pub use running::{Running, eventually};
 
 /// The passphrase of the owner's key in tests.

@@ -87,6 +87,7 @@ impl Session {
                 format!("{path} ended with {status}; its reason is in the log above")
             }
             (_, Some(fault)) => format!("{path} could not be talked to: {fault}"),
+            (Ok(Ok(_)), None) => format!("{path} ended before it answered"),
             _ => format!("{path} could not be talked to: {error}"),
         }
     }

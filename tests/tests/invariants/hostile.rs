@@ -1,6 +1,6 @@
 //! 9, the vault is hostile input.
 
-use tests::{EXECUTABLE, FILE, Intruder, Machine, SUBMODULE, SYMLINK, World, files, mail};
+use tests::{Change, EXECUTABLE, FILE, Intruder, Machine, SUBMODULE, SYMLINK, World, files, mail};
 
 /// How often a text says a word in a line of its own trouble.
 fn said(account: &str, word: &str) -> usize {
@@ -42,11 +42,10 @@ fn invariant_09_the_vault_is_hostile_input() {
         nested = intruder.tree(&entries);
     }
     let long = format!("Needs_Action/EMAIL_{}.md", "x".repeat(300));
-    let (mode, link) = (FILE.to_owned(), intruder.blob(outside.display().to_string().as_bytes()));
-    let entry =
-        |path: &[u8], mode: &str, object: &str| (path.to_vec(), Some((mode.to_owned(), object.to_owned())));
+    let link = intruder.blob(outside.display().to_string().as_bytes());
+    let entry = Change::set;
     intruder.push_raw(vec![
-        entry(b"Needs_Action/EMAIL_good_1.md", &mode, &text("EMAIL_good_1")),
+        entry(b"Needs_Action/EMAIL_good_1.md", FILE, &text("EMAIL_good_1")),
         // Not plain files.
         entry(b"Needs_Action/EMAIL_link.md", SYMLINK, &link),
         entry(b"Inbox/link.md", SYMLINK, &intruder.blob(b"/etc/passwd")),
@@ -54,32 +53,32 @@ fn invariant_09_the_vault_is_hostile_input() {
         entry(b"Needs_Action/EMAIL_exec.md", EXECUTABLE, &text("EMAIL_exec")),
         entry(b"Needs_Action/module", SUBMODULE, "0123456789abcdef0123456789abcdef01234567"),
         // Names.
-        entry(b"Needs_Action/../../escaped.md", &mode, &evil),
-        entry(b"../escaped.md", &mode, &evil),
+        entry(b"Needs_Action/../../escaped.md", FILE, &evil),
+        entry(b"../escaped.md", FILE, &evil),
         entry(b".git/hooks/post-checkout", EXECUTABLE, &evil),
-        entry(b"Needs_Action/.GIT/config", &mode, &evil),
-        entry(b".gitattributes", &mode, &intruder.blob(b"* filter=evil\n")),
-        entry(b".gitmodules", &mode, &evil),
-        entry(b"Needs_Action/EMAIL_new\nline.md", &mode, &evil),
-        entry(b"Needs_Action/EMAIL_\x1b[31mred.md", &mode, &evil),
-        entry("Needs_Action/EMAIL_\u{202e}dm.exe".as_bytes(), &mode, &evil),
-        entry(b"Needs_Action/EMAIL_\xff\xfe.md", &mode, &evil),
-        entry(long.as_bytes(), &mode, &evil),
-        entry(b"Needs_Action/EMAIL_twin.md", &mode, &text("EMAIL_twin")),
-        entry(b"Needs_Action/email_TWIN.md", &mode, &text("email_TWIN")),
-        entry(b"Needs_Action/-rf.md", &mode, &evil),
-        entry(b"Needs_Action/sub/EMAIL_deep.md", &mode, &text("EMAIL_deep")),
-        entry(b"Nowhere/EMAIL_x.md", &mode, &evil),
-        entry(b"config.yaml", &mode, &intruder.blob(b"modes: { dry_run: false }\n")),
-        entry(b"approvers", &mode, &evil),
+        entry(b"Needs_Action/.GIT/config", FILE, &evil),
+        entry(b".gitattributes", FILE, &intruder.blob(b"* filter=evil\n")),
+        entry(b".gitmodules", FILE, &evil),
+        entry(b"Needs_Action/EMAIL_new\nline.md", FILE, &evil),
+        entry(b"Needs_Action/EMAIL_\x1b[31mred.md", FILE, &evil),
+        entry("Needs_Action/EMAIL_\u{202e}dm.exe".as_bytes(), FILE, &evil),
+        entry(b"Needs_Action/EMAIL_\xff\xfe.md", FILE, &evil),
+        entry(long.as_bytes(), FILE, &evil),
+        entry(b"Needs_Action/EMAIL_twin.md", FILE, &text("EMAIL_twin")),
+        entry(b"Needs_Action/email_TWIN.md", FILE, &text("email_TWIN")),
+        entry(b"Needs_Action/-rf.md", FILE, &evil),
+        entry(b"Needs_Action/sub/EMAIL_deep.md", FILE, &text("EMAIL_deep")),
+        entry(b"Nowhere/EMAIL_x.md", FILE, &evil),
+        entry(b"config.yaml", FILE, &intruder.blob(b"modes: { dry_run: false }\n")),
+        entry(b"approvers", FILE, &evil),
         entry(b"Needs_Action/nested", "040000", &nested),
         entry(b"In_Progress/nested", "040000", &nested),
         // Contents.
-        entry(b"Needs_Action/EMAIL_big.md", &mode, &intruder.blob(&vec![b'a'; 10 << 20])),
-        entry(b"Needs_Action/EMAIL_utf8.md", &mode, &intruder.blob(b"---\nid: EMAIL_utf8\n\xff\xfe\n---\n")),
-        entry(b"Needs_Action/EMAIL_bomb.md", &mode, &intruder.blob(bomb.as_bytes())),
-        entry(b"Needs_Action/EMAIL_other.md", &mode, &text("EMAIL_not_other")),
-        entry(b"Needs_Action/EMAIL_good_2.md", &mode, &text("EMAIL_good_2")),
+        entry(b"Needs_Action/EMAIL_big.md", FILE, &intruder.blob(&vec![b'a'; 10 << 20])),
+        entry(b"Needs_Action/EMAIL_utf8.md", FILE, &intruder.blob(b"---\nid: EMAIL_utf8\n\xff\xfe\n---\n")),
+        entry(b"Needs_Action/EMAIL_bomb.md", FILE, &intruder.blob(bomb.as_bytes())),
+        entry(b"Needs_Action/EMAIL_other.md", FILE, &text("EMAIL_not_other")),
+        entry(b"Needs_Action/EMAIL_good_2.md", FILE, &text("EMAIL_good_2")),
     ]);
 
     let account = owner.ok(&["--once"]);
@@ -134,9 +133,8 @@ fn invariant_09_the_cloud_machine_survives_the_same() {
     let cloud = world.cloud();
     cloud.ok(&["--once"]);
     let intruder = Intruder::new(&world);
-    let entry = |path: &str, mode: &str, content: &[u8]| {
-        (path.as_bytes().to_vec(), Some((mode.to_owned(), intruder.blob(content))))
-    };
+    let entry =
+        |path: &str, mode, content: &[u8]| Change::set(path.as_bytes(), mode, &intruder.blob(content));
     let outside = world.path().join("outside");
     intruder.push_raw(vec![
         entry("Needs_Action/EMAIL_link.md", SYMLINK, outside.display().to_string().as_bytes()),

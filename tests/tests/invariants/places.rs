@@ -104,7 +104,6 @@ fn invariant_02_no_work_without_ownership() {
     let mut expected: Vec<&str> = outcome.ids.iter().map(String::as_str).collect();
     expected.sort_unstable();
     assert_eq!(drafted, expected, "whoever lost a claim did not draft: {:?}", outcome.drafts);
-    println!("{:?}", outcome.drafts);
 }
 
 #[test]

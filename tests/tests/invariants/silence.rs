@@ -88,7 +88,7 @@ fn invariant_10_a_remote_that_cannot_be_reached_is_said_where_the_owner_looks() 
     std::fs::rename(world.remote(), world.path().join("away.git")).expect("the remote goes away");
     for machine in [&cloud, &owner] {
         let said = machine.fails(1, &["--once"]);
-        assert!(said.contains("the remote could not be reached") && said.contains("remote.git"), "{said}");
+        assert!(said.contains("cannot synchronise") && said.contains("remote.git"), "{said}");
     }
     owner.fails(1, &["--once"]);
     line(&owner.ok(&["status"]), "cannot synchronise", "remote.git");
