@@ -116,10 +116,14 @@ impl Session {
     /// Ends the server's input and waits for its exit.
     pub(crate) async fn close(mut self) {
         let server = self.server;
-        if let Err(error) = self.running.close().await {
-            tracing::warn!(%server, %error, "the session did not end in order");
-        }
-        match tokio::time::timeout(EXIT, self.child.wait()).await {
+        let end = async {
+            // A server that does not read keeps even this waiting.
+            if let Err(error) = self.running.close().await {
+                tracing::warn!(%server, %error, "the session did not end in order");
+            }
+            self.child.wait().await
+        };
+        match tokio::time::timeout(EXIT, end).await {
             Ok(Ok(status)) => tracing::debug!(%server, %status, "server has ended"),
             Ok(Err(error)) => tracing::warn!(%server, %error, "failed to wait for the server's end"),
             Err(_) => tracing::warn!(%server, "server did not end within {} s: killed", EXIT.as_secs()),

@@ -40,6 +40,9 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
+/// How long telling a server that its time is over may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The sessions with all servers. Nothing is started before it is called; a server that died is
 /// started again by the next call.
 pub struct Sessions {
@@ -144,14 +147,22 @@ impl ToolCaller for Sessions {
             return Err(CallError::NotStarted { server, reason });
         };
         let params = CallToolRequestParams::new(call.tool).with_arguments(arguments);
-        let mut options = PeerRequestOptions::with_timeout(call.timeout.unwrap_or(self.settings.timeout));
+        let limit = call.timeout.unwrap_or(self.settings.timeout);
+        let mut options = PeerRequestOptions::with_timeout(limit);
         options.meta = Some(RequestMetaObject(MetaObject(call.meta)));
         let (peer, fault) = self.peer(server).await?;
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        let answer = match peer.send_request_with_option(request, options).await {
-            Ok(handle) => handle.await_response().await,
-            Err(error) => Err(error),
+        let answer = async {
+            match peer.send_request_with_option(request, options).await {
+                Ok(handle) => handle.await_response().await,
+                Err(error) => Err(error),
+            }
         };
+        // After its time limit the SDK tells the server so, and waits until that is written: for
+        // ever, when the server does not read.
+        let answer = tokio::time::timeout(limit.saturating_add(FAREWELL), answer)
+            .await
+            .unwrap_or(Err(ServiceError::Timeout { timeout: limit }));
         match answer {
             Ok(ServerResult::CallToolResult(result)) => asked.result(result),
             Ok(_) => Err(asked.failure(&ServiceError::UnexpectedResponse, None)),

@@ -124,3 +124,19 @@ async fn a_silent_server_is_given_up_after_the_time_limit_and_replaced() {
     assert!(matches!(error, CallError::Refused { .. }), "{error}");
     assert_eq!(faulty.starts(), 2);
 }
+
+#[tokio::test]
+async fn a_server_that_stops_reading_is_given_up_after_the_time_limit_too() {
+    let faulty = faulty(&format!("{DISCOVER}exec sleep 600\n"));
+    // More than a pipe holds: the request itself is never written to its end.
+    let body = json!({ "body": "x".repeat(1 << 20) });
+    let mut call = Call::new(Server::Email, "send_email", body).with_order("{}", "signature", "a1");
+    call.timeout = Some(Duration::from_millis(50));
+    let answer = tokio::time::timeout(Duration::from_secs(20), faulty.sessions.call(call)).await;
+    let error = answer.expect("the call ends").expect_err("silence");
+    assert!(
+        matches!(&error, CallError::Unknown { message, .. } if message.contains("no answer within")),
+        "{error}"
+    );
+    assert_eq!(faulty.sessions.process_id(Server::Email).await, None, "set aside");
+}
