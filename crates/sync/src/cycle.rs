@@ -40,7 +40,11 @@ impl Engine {
         let _turn = self.turn()?;
         let mut warm = self.refresh()?;
         let mut report = Report::default();
-        let outcome = self.exchange(&mut warm, purpose, &mut report);
+        let mut outcome = self.exchange(&mut warm, purpose, &mut report);
+        if outcome.as_ref().is_err_and(SyncError::is_out_of_reach) && purpose != Purpose::Claims {
+            // What is said of the remote weighs more than what may go wrong here on top.
+            outcome = self.commit_here(&mut warm).and(outcome);
+        }
         self.say_skipped(&warm, &mut report);
         self.keep(warm);
         self.flush_index(false);
@@ -59,7 +63,7 @@ impl Engine {
         }
         let fresh_look = self.last_look.is_some_and(|at| at.elapsed() < self.look_gap());
         if let (true, true, Some(tree), Some(seen)) = (wants_push, fresh_look, local_tree, self.memory.seen) {
-            if self.push_local(warm, tree, seen, purpose, report)? {
+            if self.push_local(warm, tree, seen, report)? {
                 return Ok(());
             }
         } else {
@@ -68,7 +72,7 @@ impl Engine {
                 None => return self.begin(warm, local_tree, report),
                 Some(tip) if Some(tip) == self.memory.seen => {
                     if let (true, Some(tree), Some(seen)) = (wants_push, local_tree, self.memory.seen) {
-                        if self.push_local(warm, tree, seen, purpose, report)? {
+                        if self.push_local(warm, tree, seen, report)? {
                             return Ok(());
                         }
                     } else {
@@ -104,7 +108,6 @@ impl Engine {
         warm: &mut Warm,
         tree: Oid,
         seen: Oid,
-        purpose: Purpose,
         report: &mut Report,
     ) -> Result<bool, SyncError> {
         if self.has_foreign_edits(warm) {
@@ -124,14 +127,17 @@ impl Engine {
             }
             Ok(Pushed::Moved) => Ok(false),
             Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),
-            Err(trouble) => {
-                if purpose != Purpose::Claims {
-                    self.move_head(warm, commit, tree, &contents)?;
-                    warm.worktree.sync()?;
-                }
-                Err(self.trouble(trouble))
-            }
+            Err(trouble) => Err(self.trouble(trouble)),
         }
+    }
+
+    /// Without the remote, changes are committed here.
+    fn commit_here(&self, warm: &mut Warm) -> Result<(), SyncError> {
+        let contents = warm.scanner.changed().clone();
+        let Some(tree) = self.local_tree(warm)?.filter(|_| !contents.is_empty()) else { return Ok(()) };
+        let commit = self.commit(tree, warm.head.commit.as_slice())?;
+        self.move_head(warm, commit, tree, &contents)?;
+        Ok(warm.worktree.sync()?)
     }
 
     /// The first push into an empty remote.
@@ -217,9 +223,10 @@ impl Engine {
         refused: &mut Vec<Refusal>,
     ) -> Result<(), SyncError> {
         let grafted = !self.descends(tip)?;
-        let vouched = (grafted && self.memory.trusted == Some(tip))
-            || (self.memory.seen.is_none() && warm.head.commit.is_none());
         let base = self.base(warm, tip, grafted)?;
+        // Looked at by the owner, or met for the first time.
+        let vouched =
+            (grafted && self.memory.trusted == Some(tip)) || (self.memory.seen.is_none() && base.is_none());
         let theirs = self.tree_of(tip)?;
 
         let guard = self.settings.vault.lock_exclusive()?;

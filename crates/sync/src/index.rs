@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use git2::{Index, IndexEntry, IndexTime, Oid, Repository};
 use rustix::fs::Stat;
 
-use crate::scan::{Scanner, Stamp, nanoseconds};
+use crate::scan::Scanner;
+use crate::stamp::{Stamp, nanoseconds};
 use crate::tree::FILE;
 
 /// How long the index of a large vault may lag behind.

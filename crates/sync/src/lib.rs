@@ -30,6 +30,7 @@ mod place;
 mod report;
 mod rights;
 mod scan;
+mod stamp;
 mod state;
 mod tree;
 mod worktree;

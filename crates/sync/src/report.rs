@@ -192,6 +192,17 @@ impl SyncError {
         }
     }
 
+    /// Whether the remote cannot be worked with for now, through no doing of this machine.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(
+            self,
+            SyncError::Unreachable { .. }
+                | SyncError::Denied { .. }
+                | SyncError::Missing { .. }
+                | SyncError::Program { .. }
+        )
+    }
+
     /// Whether only the owner can make it go on.
     pub fn needs_owner(&self) -> bool {
         matches!(self, SyncError::Rewound { .. })

@@ -114,6 +114,26 @@ async fn work_offline_is_committed_here_and_goes_out_later() {
 }
 
 #[tokio::test]
+async fn a_machine_that_began_offline_meets_a_vault_that_exists() {
+    let world = World::new();
+    let cloud = world.machine("cloud-001", Side::Other);
+    cloud.write("Done/2026/01/EMAIL_0.md", "old");
+    cloud.write("Company_Handbook.md", "# Rules");
+    cloud.cycle().await;
+    let away = world.temp.path().join("away.git");
+    std::fs::rename(world.remote(), &away).expect("unplug");
+    let local = world.machine("local-001", Side::Owner);
+    local.write("Inbox/note.md", "words");
+    local.sync.cycle().await.expect_err("no remote");
+    assert_eq!(local.git(&["rev-list", "--count", "HEAD"]), "1", "committed here");
+    std::fs::rename(&away, world.remote()).expect("plug in");
+    assert!(local.cycle().await.refused.is_empty());
+    cloud.cycle().await;
+    assert_eq!(local.files(), cloud.files());
+    assert_eq!(local.files().len(), 3);
+}
+
+#[tokio::test]
 async fn the_vault_stays_an_ordinary_clone() {
     let world = World::new();
     let (cloud, local) = world.pair().await;
