@@ -58,7 +58,7 @@ locked() {
   case $1 in
     cloud-agent) grep -qx "$(app "$1" pid)" "$work/cloud/data/lock-cloud-001" 2>/dev/null ;;
     local-agent) grep -qx "$(app "$1" pid)" "$work/local/data/lock-local-001" 2>/dev/null ;;
-    *) true ;;
+    sync-watcher) grep -qx "$(app "$1" pid)" "$work/local/data/lock-watcher-local-001" 2>/dev/null ;;
   esac
 }
 back() { online "$1" && [ "$(app "$1" pid)" != "$2" ]; }
