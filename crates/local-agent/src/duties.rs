@@ -42,7 +42,7 @@ impl OwnersDuties {
     ) -> Result<Self, Failure> {
         let sessions = Arc::new(Sessions::new(session_settings(setup)?));
         let executor = match approval::read_vault_id(&setup.data.vault_id()) {
-            Err(error) if setup.data.vault_id().exists() => {
+            Err(error) if setup.data.vault_id().exists() || setup.data.approvers().exists() => {
                 return Err(Failure::failed("cannot tell which vault this is").because(error));
             }
             Err(_) => None,
