@@ -140,11 +140,8 @@ impl Claims {
         let wanted: Vec<Location> = candidates.into_iter().filter(|c| self.may_take(c)).collect();
         let (vault, agent, shared) =
             (self.vault.clone(), self.settings.agent.clone(), self.publisher.is_some());
-        let moved = tokio::task::spawn_blocking(move || {
-            wanted.into_iter().map(|from| (from.id.clone(), reserve(&vault, &agent, &from, shared))).collect()
-        })
-        .await;
-        let moved: Vec<(TaskId, Result<Claim<Reserved>, ClaimError>)> = match moved {
+        let moved = tokio::task::spawn_blocking(move || reserve(&vault, &agent, wanted, shared)).await;
+        let moved = match moved {
             Ok(moved) => moved,
             Err(_) => {
                 self.keep_unknown(reserved);
@@ -273,31 +270,60 @@ pub(crate) fn is_shared(location: &Location) -> bool {
     !order && !router::one_claimant(TaskKind::of(&location.id))
 }
 
-fn reserve(
-    vault: &Vault,
-    agent: &AgentId,
-    from: &Location,
-    published: bool,
-) -> Result<Claim<Reserved>, ClaimError> {
-    let to = match from.stage {
-        Stage::Approved => Stage::Executing(agent.clone()),
-        _ => Stage::InProgress(agent.clone()),
-    };
-    let record = match published && is_shared(from) {
-        true => Some(ClaimRecord::fresh(agent.clone(), from.id.clone())?),
-        false => None,
-    };
-    // No snapshot comes between the move and the claim file.
-    let _guard = vault.lock_shared()?;
-    let location = vault.advance(from, to)?;
-    if let Some(record) = &record {
-        let written = vault.write_claim(agent, &record.id, &record.to_bytes());
-        if let Err(error) = written {
-            vault.advance(&location, Stage::NeedsAction)?;
-            return Err(error.into());
+/// What became of each task that was to be reserved.
+type Reservations = Vec<(TaskId, Result<Claim<Reserved>, ClaimError>)>;
+
+/// Moves the tasks to this agent, with one fsync of each folder for all of them, and puts the claim
+/// files beside those that need one.
+fn reserve(vault: &Vault, agent: &AgentId, wanted: Vec<Location>, published: bool) -> Reservations {
+    let mut reservations = Reservations::new();
+    let (orders, tasks): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|from| from.stage == Stage::Approved);
+    for (group, to) in [(orders, Stage::Executing(agent.clone())), (tasks, Stage::InProgress(agent.clone()))]
+    {
+        let Some(first) = group.first().map(|from| from.id.clone()) else { continue };
+        // No snapshot comes between the moves and the claim files.
+        let moved = vault.lock_shared().map_err(ClaimError::from).and_then(|guard| {
+            let moved = vault.advance_all(&group, &to)?;
+            Ok((guard, moved))
+        });
+        match moved {
+            Ok((_guard, moved)) => {
+                let claimed = group.iter().zip(moved).map(|(from, moved)| {
+                    let claim = moved.map_err(ClaimError::from);
+                    (from.id.clone(), claim.and_then(|location| accompany(vault, agent, location, published)))
+                });
+                reservations.extend(claimed);
+            }
+            // What was moved and is not durable is in In_Progress/<me>, where the next start finds it.
+            Err(error) => reservations.push((first, Err(error))),
         }
     }
-    Ok(Claim { location, record, state: PhantomData })
+    reservations
+}
+
+/// Writes the claim file of a task that was moved here, or puts the task back.
+fn accompany(
+    vault: &Vault,
+    agent: &AgentId,
+    location: Location,
+    published: bool,
+) -> Result<Claim<Reserved>, ClaimError> {
+    if !published || !is_shared(&location) {
+        return Ok(Claim { location, record: None, state: PhantomData });
+    }
+    let written =
+        ClaimRecord::fresh(agent.clone(), location.id.clone()).map_err(ClaimError::from).and_then(|record| {
+            vault.write_claim(agent, &record.id, &record.to_bytes())?;
+            Ok(record)
+        });
+    match written {
+        Ok(record) => Ok(Claim { location, record: Some(record), state: PhantomData }),
+        Err(error) => {
+            vault.advance(&location, Stage::NeedsAction)?;
+            Err(error)
+        }
+    }
 }
 
 /// What is in `In_Progress/<me>/`; claim files without a task are removed.
