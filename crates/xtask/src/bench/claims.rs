@@ -22,7 +22,8 @@ const CYCLE: usize = 20;
 const TARGET: Target = Target::AtLeast(Ratio(8_000));
 
 pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
-    let (rounds, slice) = (lab.count(60, 12), CYCLE * 5);
+    // Short turns, so that what disturbs the machine disturbs all three.
+    let (rounds, slice) = (lab.count(120, 30), CYCLE * 2);
     let home = lab.folder("claims")?;
     let vault = Vault::open(home.path().join("vault"), Limits::default()).or_failed("open a vault")?;
     let agent: AgentId = "local-001".parse().or_failed("name the agent")?;
@@ -49,21 +50,14 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
                 std::fs::write(path, samples::new_task(id)?).or_failed("write a task")?;
             }
         }
-        // Each side goes first in every other round.
-        let ours_first = round % 2 == 0;
-        let mut take_bare = || {
-            lab.settle()?;
-            least.measure(|| ids.iter().try_for_each(|id| bare.claim(&format!("{id}.md"))))
-        };
-        if !ours_first {
-            take_bare()?;
-        }
         lab.settle()?;
-        single.measure(|| take(lab, &claims, &ids, 1))?;
-        lab.settle()?;
-        shared.measure(|| take(lab, &claims, &again, CYCLE))?;
-        if ours_first {
-            take_bare()?;
+        // Each goes first in turn.
+        for turn in 0..3 {
+            match (round + turn) % 3 {
+                0 => least.measure(|| ids.iter().try_for_each(|id| bare.claim(&format!("{id}.md")))),
+                1 => single.measure(|| take(lab, &claims, &ids, 1)),
+                _ => shared.measure(|| take(lab, &claims, &again, CYCLE)),
+            }?;
         }
         // A folder's size is part of what its fsync costs; an agent's is small.
         for folder in ["vault/In_Progress/local-001", "bare/to"] {
