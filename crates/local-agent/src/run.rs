@@ -52,7 +52,9 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     // A reader that went away is no failure.
     let _ = std::io::stdout().lock().write_all(daemon::shown(&text).as_bytes());
     if found.remote_failed {
-        return Err(Failure::failed("the vault and the remote could not be brought together; what was not exchanged waits for the next time"));
+        return Err(Failure::failed(
+            "the vault and the remote could not be brought together; what was not exchanged waits for the next time",
+        ));
     }
     Ok(())
 }
