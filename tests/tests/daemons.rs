@@ -20,7 +20,9 @@ fn a_second_instance_is_refused_and_named_the_first() {
         let mut first = machine.start(&[]);
         first.until_said("ready");
         for arguments in [&[][..], &["--once"]] {
-            let said = machine.fails(1, arguments);
+            let mut second = machine.start(arguments);
+            assert_eq!(second.end().code(), Some(1));
+            let said = second.said();
             assert!(
                 said.contains("already running") && said.contains(&format!("pid {}", first.pid())),
                 "{said}"
