@@ -1,7 +1,7 @@
 //! The kill switch: a file in the data directory, and a file `STOP` in the vault that anybody with
 //! access to the vault can make. Either stops; only [`KillSwitch::lift`] starts again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::durable::{self, DurableError};
 use crate::{FileError, Vault};
@@ -10,7 +10,8 @@ use crate::{FileError, Vault};
 #[derive(Clone, Debug)]
 pub struct KillSwitch {
     vault: Vault,
-    file: PathBuf,
+    /// Absent on a machine that only follows the vault.
+    file: Option<PathBuf>,
 }
 
 /// Why the switch could not be set.
@@ -36,17 +37,25 @@ pub enum StopError {
 impl KillSwitch {
     /// The switch of `vault` with its file in the data directory.
     pub fn new(vault: Vault, file: impl Into<PathBuf>) -> Self {
-        Self { vault, file: file.into() }
+        Self { vault, file: Some(file.into()) }
+    }
+
+    /// The switch of a machine that can do nothing but draft: it obeys `STOP` for as long as it is
+    /// in the vault, so that the owner's `resume`, once synchronised, lifts it here too.
+    pub fn following(vault: Vault) -> Self {
+        Self { vault, file: None }
     }
 
     /// Why nothing may be done, if nothing may be done. A `STOP` in the vault is remembered in the
     /// data directory, so that removing it there lifts nothing; a switch that cannot be read is on.
     pub fn engaged(&self) -> Option<String> {
         // `symlink_metadata`: whatever has the name stops, also a dangling link.
-        match std::fs::symlink_metadata(&self.file) {
-            Ok(_) => return Some(self.reason()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Some(format!("failed to read {}: {error}", self.file.display())),
+        if let Some(file) = &self.file {
+            match std::fs::symlink_metadata(file) {
+                Ok(_) => return Some(reason(file)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Some(format!("failed to read {}: {error}", file.display())),
+            }
         }
         match self.vault.is_stopped() {
             Ok(false) => None,
@@ -72,23 +81,26 @@ impl KillSwitch {
     pub fn lift(&self) -> Result<(), StopError> {
         // The data directory's file last: a crash in between leaves it stopped.
         self.vault.lift_stop()?;
-        let failed = |source| StopError::Remove { path: self.file.clone(), source };
-        match std::fs::remove_file(&self.file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
-            _ => self.file.parent().map_or(Ok(()), |folder| Ok(durable::fsync_dir(folder)?)),
+        let Some(file) = &self.file else { return Ok(()) };
+        match std::fs::remove_file(file) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StopError::Remove { path: file.clone(), source })
+            }
+            _ => file.parent().map_or(Ok(()), |folder| Ok(durable::fsync_dir(folder)?)),
         }
     }
 
     fn remember(&self, reason: &str) -> Result<(), DurableError> {
-        match durable::write_new(&self.file, format!("{reason}\n").as_bytes()) {
+        let Some(file) = &self.file else { return Ok(()) };
+        match durable::write_new(file, format!("{reason}\n").as_bytes()) {
             Err(DurableError::Exists(_)) => Ok(()),
             other => other,
         }
     }
+}
 
-    fn reason(&self) -> String {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let line = text.lines().next().unwrap_or_default().trim();
-        if line.is_empty() { "stopped by the owner".to_owned() } else { line.chars().take(200).collect() }
-    }
+fn reason(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() { "stopped by the owner".to_owned() } else { line.chars().take(200).collect() }
 }

@@ -93,7 +93,10 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
             .map_or_else(|| "owner@example.com".to_owned(), |mail| mail.address.clone()),
         limits: config.claims.clone(),
         quiet: Duration::from_secs(config.vault.quiet_seconds),
-        kill_switch: KillSwitch::new(vault.clone(), setup.data.stopped()),
+        kill_switch: match setup.role {
+            Role::Cloud => KillSwitch::following(vault.clone()),
+            Role::Local | Role::Gold => KillSwitch::new(vault.clone(), setup.data.stopped()),
+        },
         clock: Arc::clone(&clock),
     });
     let watchers =

@@ -20,7 +20,7 @@ pub(crate) fn stop(setup: &Setup, reason: &str) -> Result<(), Failure> {
 
 pub(crate) fn resume(setup: &Setup) -> Result<(), Failure> {
     kill_switch(setup)?.lift().or_failed("cannot resume")?;
-    print("resumed\n")
+    print("resumed here, and on the other machine once it has pulled\n")
 }
 
 pub(crate) async fn trust_tip(setup: &Setup, sha: &str) -> Result<(), Failure> {
@@ -29,5 +29,8 @@ pub(crate) async fn trust_tip(setup: &Setup, sha: &str) -> Result<(), Failure> {
         .await?
         .ok_or_else(|| Failure::usage("sync is off; there is no remote history to trust"))?;
     sync.trust_tip(sha).await.or_failed(format!("cannot trust {sha}"))?;
-    print(&format!("{sha} is the history that is trusted from now on\n"))
+    print(&format!(
+        "{sha} is the history that is trusted from now on; tasks that are not in it leave the vault on both machines \
+         (git reflog in the vault still has them)\n"
+    ))
 }
