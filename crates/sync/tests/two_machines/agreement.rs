@@ -190,6 +190,21 @@ async fn a_restart_finds_what_changed_while_it_was_off() {
 }
 
 #[tokio::test]
+async fn an_edit_of_a_finished_task_is_noticed_although_its_folder_looks_the_same() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    cloud.write("Done/2026/01/EMAIL_0.md", "old");
+    cloud.write("Done/2026/01/EMAIL_1.md", "old");
+    cloud.cycle().await;
+    local.cycle().await;
+    // In place, as Obsidian writes: the folder itself does not change.
+    local.write("Done/2026/01/EMAIL_0.md", "with a remark");
+    local.cycle().await;
+    cloud.cycle().await;
+    assert_eq!(cloud.text("Done/2026/01/EMAIL_0.md").as_deref(), Some("with a remark"));
+}
+
+#[tokio::test]
 async fn a_rewound_remote_stops_until_the_owner_vouches_for_it() {
     let world = World::new();
     let (cloud, local) = world.pair().await;
