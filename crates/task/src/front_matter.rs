@@ -319,6 +319,9 @@ pub enum TaskError {
     Encode(String),
 }
 
+/// Characters that end a line in YAML 1.1 and nowhere else.
+const EXOTIC_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
 impl Task {
     /// A new task with a body.
     pub fn new(front: FrontMatter, body: impl Into<String>) -> Self {
@@ -343,7 +346,17 @@ impl Task {
 
     /// The file's bytes. Reading them again gives an equal task.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TaskError> {
-        let yaml = serde_yaml::to_string(&self.front).map_err(|e| TaskError::Encode(e.to_string()))?;
+        let mut yaml = serde_yaml::to_string(&self.front).map_err(|e| TaskError::Encode(e.to_string()))?;
+        if yaml.contains(EXOTIC_BREAKS) {
+            // The encoder writes them raw into block scalars, where they end lines and change what is
+            // read back. JSON, which is YAML too, can escape them.
+            let json =
+                serde_json::to_string_pretty(&self.front).map_err(|e| TaskError::Encode(e.to_string()))?;
+            yaml = EXOTIC_BREAKS
+                .iter()
+                .fold(json, |text, c| text.replace(*c, &format!("\\u{:04x}", u32::from(*c))))
+                + "\n";
+        }
         Ok(format!("---\n{yaml}---\n{}", self.body).into_bytes())
     }
 
@@ -443,6 +456,18 @@ mod tests {
             "null at",
         );
         check(action("{payee: B, iban: DE89370400440532013000, amount: '1.50', currency: EUR, reference: no, x: 1}").as_bytes(), "unknown field");
+    }
+
+    #[test]
+    fn line_separators_of_old_yaml_round_trip() {
+        // Found by the property below: written raw, they made a task that could not be read again.
+        for question in ["\u{2028}\n", "\n\u{2028}", "a\u{2029}b: &c\n---\n", "\u{2028}"] {
+            let mut front = FrontMatter::new(id(), "2026-02-23T03:15:00Z".parse().expect("time"));
+            front.question = Some(question.to_owned());
+            front.extra.insert("tags".into(), Value::from(vec!["x"]));
+            let task = Task::new(front, "body\n");
+            assert_eq!(Task::parse(&task.to_bytes().expect("bytes"), &id()), Ok(task));
+        }
     }
 
     proptest! {
