@@ -185,6 +185,13 @@ impl Worker {
         self.said = Some(message);
     }
 
+    /// Before an end: git's own index is brought up to date, so that `git status` tells the truth.
+    pub async fn close(&self) {
+        if let Some(sync) = &self.parts.sync {
+            Sync::clone(sync).close().await;
+        }
+    }
+
     /// Puts back what an agent that gives no sign of life has left in work for too long.
     pub async fn reclaim(&mut self) -> Found {
         let mut found = Found::default();
@@ -194,8 +201,10 @@ impl Worker {
             let Some(last_seen) = sync.status().last_seen else { return found };
             observation.at = last_seen;
             let beats = sync.beats().await;
-            observation.progress =
-                beats.into_iter().map(|beat| (beat.agent, beat.counter.to_string())).collect();
+            observation.progress = beats
+                .into_iter()
+                .map(|beat| (beat.agent, format!("{}-{}", beat.boot, beat.counter)))
+                .collect();
         }
         match self.parts.claims.reclaim_stale(observation).await {
             Ok(ids) => {

@@ -130,6 +130,7 @@ pub async fn run(
     if unpushed {
         worker.flush().await;
     }
+    worker.close().await;
 }
 
 /// Notifies of changes in the vault's working folders; without it the loop still polls.

@@ -44,5 +44,6 @@ pub async fn once(
     duties.beat().await;
     duties.after_cycle(&mut found).await;
     found.add(worker.flush().await);
+    worker.close().await;
     found
 }
