@@ -265,8 +265,13 @@ impl Machine {
     }
 
     /// Puts a mail that wants an answer into Needs_Action.
+    ///
+    /// Whole or not at all, as programs write: where a daemon runs that leaves nothing alone for a
+    /// quiet period, a half-written file would be set aside.
     pub fn bring(&self, id: &str) {
-        self.write(&format!("Needs_Action/{id}.md"), mail(id));
+        self.write(&format!("Needs_Action/.{id}.new"), mail(id));
+        let folder = self.vault().join("Needs_Action");
+        std::fs::rename(folder.join(format!(".{id}.new")), folder.join(format!("{id}.md"))).expect("rename");
     }
 
     /// Whether some file of the vault, wherever it is, has these words.
