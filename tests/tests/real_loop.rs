@@ -8,9 +8,18 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tests::{Machine, World};
+
+/// One at a time: they share a mailbox, and each would work on the others' mail.
+static MAILBOX: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed has nothing to say about the next.
+    MAILBOX.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn var(name: &str) -> String {
     std::env::var(name)
@@ -230,18 +239,21 @@ fn contains_secret(folder: &Path, secret: &str) -> bool {
 #[test]
 #[ignore = "needs Dovecot, Postfix and sshd: run by .ci/run"]
 fn a_real_mail_is_answered_once_over_ssh() {
+    let _alone = alone();
     loop_over(&over_ssh("ssh"), "ssh");
 }
 
 #[test]
 #[ignore = "needs Dovecot, Postfix and nginx: run by .ci/run"]
 fn a_real_mail_is_answered_once_over_https() {
+    let _alone = alone();
     loop_over(&over_https(), "https");
 }
 
 #[test]
 #[ignore = "needs Dovecot, Postfix and sshd: run by .ci/run"]
 fn the_daemons_answer_a_mail_without_being_asked() {
+    let _alone = alone();
     let remote = over_ssh("daemons");
     let world = World::new();
     let cloud = machine(&world, "cloud-machine", "cloud-agent", "cloud-001", &remote, false);
