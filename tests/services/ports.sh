@@ -49,7 +49,8 @@ runs() {
 # it was started from this directory: the number may belong to another process by now.
 stop_pid() {
   local pid target end=$((SECONDS + 10))
-  pid=$(tr -d ' \n' < "$1" 2>/dev/null) || return 0
+  [ -f "$1" ] || return 0
+  pid=$(tr -d ' \n' < "$1")
   if [ -n "$pid" ] && cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | grep -qaF -- "$D"; then
     target=$pid
     [ "${2:-}" != -group ] || target=-$pid
