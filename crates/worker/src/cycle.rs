@@ -12,11 +12,12 @@ use drafter::{Drafter, Request};
 use futures::FutureExt as _;
 use router::Route;
 use sync::Sync;
-use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Priority, Role, Stage, TaskId, TaskKind};
+use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Role, Stage, TaskId, TaskKind};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vault::{Folder, KillSwitch, ReadError, TaskFile, Vault};
+use vault::{KillSwitch, ReadError, TaskFile, Vault};
 
+use crate::look::{look, set_aside};
 use crate::{Found, outcome};
 
 /// What a worker is made of.
@@ -459,106 +460,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => None,
     }
-}
-
-/// What a look at the working folders brought.
-struct Looked {
-    found: Found,
-    /// High priority first, then the oldest.
-    candidates: Vec<Location>,
-}
-
-/// Takes in what people dropped, sets aside what is no task, and lists the rest.
-fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta) -> Looked {
-    let mut found = Found::default();
-    match vault.intake(now, quiet) {
-        Ok(intake) => {
-            found.taken_in = intake.taken.into_iter().map(|taken| taken.location.id).collect();
-            for stranger in intake.strangers {
-                quarantine(vault, &stranger.path, &stranger.reason, &mut found);
-            }
-        }
-        Err(error) => found.trouble(format!("cannot look into Inbox: {error}")),
-    }
-    for folder in [Folder::PendingApproval, Folder::Rejected] {
-        match vault.list(&folder) {
-            Ok(listing) => strangers(vault, listing.strangers, now, quiet, &mut found),
-            Err(error) => found.trouble(format!("cannot list a folder: {error}")),
-        }
-    }
-    let mut candidates = Vec::new();
-    match vault.list(&Folder::NeedsAction) {
-        Ok(listing) => {
-            strangers(vault, listing.strangers, now, quiet, &mut found);
-            for entry in listing.tasks {
-                if entry.location.stage != Stage::NeedsAction {
-                    continue;
-                }
-                match vault.read(&entry.location) {
-                    Ok(file) => {
-                        candidates.push((file.task.front.priority, file.task.front.created, entry.location));
-                    }
-                    Err(ReadError::Gone(_)) => {}
-                    // It may be half-written by a person, and is read again when it has been quiet.
-                    Err(_) if (now - entry.modified).abs() < quiet => {}
-                    // This machine's trouble, not the file's.
-                    Err(ReadError::File(error)) => found.trouble(error.to_string()),
-                    Err(error) => {
-                        let path = entry.location.path();
-                        quarantine(vault, Path::new(&path), &error.to_string(), &mut found);
-                    }
-                }
-            }
-        }
-        Err(error) => found.trouble(format!("cannot list Needs_Action: {error}")),
-    }
-    candidates.sort_by_key(|(priority, created, _): &(Priority, _, _)| (*priority, *created));
-    Looked { found, candidates: candidates.into_iter().map(|(_, _, location)| location).collect() }
-}
-
-fn strangers(
-    vault: &Vault,
-    strangers: Vec<vault::Stranger>,
-    now: DateTime<Utc>,
-    quiet: TimeDelta,
-    found: &mut Found,
-) {
-    for stranger in strangers {
-        if (now - stranger.modified).abs() >= quiet {
-            quarantine(vault, &stranger.path, &stranger.reason, found);
-        }
-    }
-}
-
-fn quarantine(vault: &Vault, path: &Path, reason: &str, found: &mut Found) {
-    // Whoever can put a file here chooses its name, line ends and control characters included.
-    let shown = path.to_string_lossy().escape_debug().to_string();
-    match vault.quarantine(path, reason) {
-        Ok(aside) => {
-            tracing::warn!("set {shown} aside as {aside}: {reason}");
-            found.set_aside.push((shown, reason.to_owned()));
-        }
-        Err(vault::SetAsideError::Gone(_)) => {}
-        Err(error) => found.trouble(format!("cannot set {shown} aside: {error}")),
-    }
-}
-
-/// Moves a claimed task to Errors with its reason; one that does not parse goes as it is.
-fn set_aside(
-    vault: &Vault,
-    location: &Location,
-    reason: &str,
-) -> Result<(), Box<dyn std::error::Error + Send + std::marker::Sync>> {
-    match vault.read(location) {
-        Ok(file) => {
-            let mut task = file.task.clone();
-            task.front.reason = Some(reason.to_owned());
-            task.front.attempts += 1;
-            vault.finish(&file, &task, Stage::Errors)?;
-        }
-        Err(_) => {
-            vault.quarantine(Path::new(&location.path()), reason)?;
-        }
-    }
-    Ok(())
 }

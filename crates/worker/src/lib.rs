@@ -16,6 +16,7 @@ mod compose;
 mod cycle;
 mod event_loop;
 mod finding;
+mod look;
 mod once;
 mod outcome;
 mod vitals;
