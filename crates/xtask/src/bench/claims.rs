@@ -2,8 +2,9 @@
 //! nothing, and an fsync of the folders on both sides.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use claim::{Claims, Settings};
 use rustix::fs::{Mode, OFlags, RenameFlags};
@@ -22,50 +23,41 @@ const CYCLE: usize = 20;
 const TARGET: Target = Target::AtLeast(Ratio(8_000));
 
 pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
-    // Short turns, so that what disturbs the machine disturbs all three.
+    // Short turns, so that what disturbs the machine disturbs all of them.
     let (rounds, slice) = (lab.count(120, 30), CYCLE * 2);
-    let home = lab.folder("claims")?;
-    let vault = Vault::open(home.path().join("vault"), Limits::default()).or_failed("open a vault")?;
     let agent: AgentId = "local-001".parse().or_failed("name the agent")?;
-    let settings = Settings {
-        agent: agent.clone(),
-        executor: agent.clone(),
-        state_file: home.path().join("claims.json"),
-        stale_after: std::time::Duration::from_secs(3600),
-    };
-    let claims = Claims::new(vault.clone(), settings, Arc::new(SystemClock));
-    let bare = Bare::new(&home.path().join("bare"))?;
-    vault.dir_created(&Stage::InProgress(agent).folder()).or_failed("make the agent's folder")?;
+    // A vault each, made in the same way: what an fsync of a folder costs depends on the folder's
+    // size and on where it lies on the disk.
+    let home = lab.folder("claims")?;
+    let place = |name: &str| Place::new(home.path().join(name), &agent);
+    let places = [place("least")?, place("single")?, place("shared")?, place("moved")?];
+    let [first, second, third, fourth] = &places;
+    let bare = Bare::new(&first.folders)?;
 
-    let (mut single, mut shared, mut least) = (Times::default(), Times::default(), Times::default());
+    let (mut single, mut shared, mut moved, mut least) =
+        (Times::default(), Times::default(), Times::default(), Times::default());
     for round in 0..=rounds {
         let ids: Vec<TaskId> = (0..slice).map(|n| samples::id(round * slice + n)).collect::<Outcome<_>>()?;
-        let again: Vec<TaskId> =
-            (0..slice).map(|n| samples::id(1_000_000 + round * slice + n)).collect::<Outcome<_>>()?;
-        for (folder, ids) in
-            [("vault/Needs_Action", &ids), ("bare/from", &ids), ("vault/Needs_Action", &again)]
-        {
-            for id in ids {
-                let path = home.path().join(folder).join(format!("{id}.md"));
-                std::fs::write(path, samples::new_task(id)?).or_failed("write a task")?;
+        for Place { folders: [from, to], .. } in &places {
+            empty(to)?;
+            for id in &ids {
+                std::fs::write(from.join(format!("{id}.md")), samples::new_task(id)?)
+                    .or_failed("write a task")?;
             }
         }
         lab.settle()?;
         // Each goes first in turn.
-        for turn in 0..3 {
-            match (round + turn) % 3 {
+        for turn in 0..4 {
+            match (round + turn) % 4 {
                 0 => least.measure(|| ids.iter().try_for_each(|id| bare.claim(&format!("{id}.md")))),
-                1 => single.measure(|| take(lab, &claims, &ids, 1)),
-                _ => shared.measure(|| take(lab, &claims, &again, CYCLE)),
+                1 => single.measure(|| take(lab, &second.claims, &ids, 1)),
+                2 => shared.measure(|| take(lab, &third.claims, &ids, CYCLE)),
+                _ => moved.measure(|| ids.iter().try_for_each(|id| move_alone(&fourth.vault, &agent, id))),
             }?;
-        }
-        // A folder's size is part of what its fsync costs; an agent's is small.
-        for folder in ["vault/In_Progress/local-001", "bare/to"] {
-            empty(&home.path().join(folder))?;
         }
         if round == 0 {
             // The first round warms up: handles, caches, the journal.
-            (single, shared, least) = Default::default();
+            (single, shared, moved, least) = Default::default();
         }
     }
     let per_second = |times: &Times| format!("{} claims/s", times.part(slice).median().per_second());
@@ -85,7 +77,21 @@ pub(crate) fn measure(lab: &Lab) -> Outcome<Vec<Row>> {
             least.against(&shared),
             TARGET,
         ),
+        Row::beside(
+            "local claim, its move alone",
+            per_second(&moved),
+            per_second(&least),
+            least.against(&moved),
+            Target::None,
+        ),
     ])
+}
+
+/// What a claim does to the vault, without the way to the thread that may block and back.
+fn move_alone(vault: &Vault, agent: &AgentId, id: &TaskId) -> Outcome {
+    let from = Location::new(Stage::NeedsAction, id.clone());
+    vault.advance(&from, Stage::InProgress(agent.clone())).or_failed(format!("move {id}"))?;
+    Ok(())
 }
 
 fn empty(folder: &Path) -> Outcome {
@@ -114,6 +120,30 @@ fn take(lab: &Lab, claims: &Claims, ids: &[TaskId], at_a_time: usize) -> Outcome
     })
 }
 
+/// A vault with an agent that claims in it.
+struct Place {
+    vault: Vault,
+    claims: Claims,
+    /// Where tasks wait, and where they come to when they are claimed.
+    folders: [PathBuf; 2],
+}
+
+impl Place {
+    fn new(root: PathBuf, agent: &AgentId) -> Outcome<Self> {
+        let vault = Vault::open(&root, Limits::default()).or_failed("open a vault")?;
+        let settings = Settings {
+            agent: agent.clone(),
+            executor: agent.clone(),
+            state_file: root.with_extension("json"),
+            stale_after: Duration::from_secs(3600),
+        };
+        let claims = Claims::new(vault.clone(), settings, Arc::new(SystemClock));
+        let own = Stage::InProgress(agent.clone()).folder();
+        vault.dir_created(&own).or_failed("make the agent's folder")?;
+        Ok(Self { vault, claims, folders: [root.join(Stage::NeedsAction.folder()), root.join(own)] })
+    }
+}
+
 /// The bare loop: two open folders, nothing else.
 struct Bare {
     from: OwnedFd,
@@ -121,14 +151,12 @@ struct Bare {
 }
 
 impl Bare {
-    fn new(folder: &Path) -> Outcome<Self> {
-        let open = |name: &str| -> Outcome<OwnedFd> {
-            let path = folder.join(name);
-            std::fs::create_dir_all(&path).or_failed(format!("make {}", path.display()))?;
-            rustix::fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    fn new([from, to]: &[PathBuf; 2]) -> Outcome<Self> {
+        let open = |path: &Path| {
+            rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
                 .or_failed(format!("open {}", path.display()))
         };
-        Ok(Self { from: open("from")?, to: open("to")? })
+        Ok(Self { from: open(from)?, to: open(to)? })
     }
 
     fn claim(&self, name: &str) -> Outcome {

@@ -20,15 +20,23 @@ pub(crate) fn facts(folder: &Path) -> Vec<String> {
     let file_system = read("/proc/self/mountinfo")
         .and_then(|mounts| file_system(&mounts, folder))
         .map(|kind| format!("file system: {kind}"));
-    let load = read("/proc/loadavg").and_then(|text| {
-        let load = text.split(' ').next()?.to_owned();
-        Some(format!("load average at the start: {load}"))
-    });
+    let load = load().map(|load| format!("load average at the start: {load}"));
     let git =
         said_by("git", &["version"]).map(|version| format!("git: {}", version.replace("git version ", "")));
     let revision = said_by("git", &["describe", "--always", "--dirty"]).map(|r| format!("revision: {r}"));
     let date = Some(format!("date: {}", chrono::Utc::now().format("%Y-%m-%d %H:%M UTC")));
     [date, revision, cores, memory, kernel, file_system, git, load].into_iter().flatten().collect()
+}
+
+/// Whether more than half a core is taken by others.
+pub(crate) fn is_busy() -> bool {
+    load().is_some_and(|load| !matches!(load.split_once('.'), Some(("0", part)) if part < "50"))
+}
+
+/// The load average over the last minute.
+fn load() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    Some(text.split(' ').next()?.to_owned())
 }
 
 /// The value behind `key` in text of lines `key : value`.

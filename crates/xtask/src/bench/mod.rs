@@ -103,6 +103,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let target = bin.parent().unwrap_or(bin);
     let out = options.out.clone().unwrap_or_else(|| target.join("bench.md"));
     let facts = machine::facts(target);
+    if machine::is_busy() {
+        eprintln!("Other programs keep this machine busy; short times will come out too long.");
+    }
     let lab = Lab::new(target, bin.to_owned(), options.quick)?;
 
     let wanted = |part: &Part| options.only.is_empty() || options.only.contains(part);
@@ -134,6 +137,11 @@ fn run_release() -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("the benchmark ended with {status}")) }
 }
 
+/// How to read the table.
+const METHOD: &str = "\
+Times are medians. A ratio is the median over pairs that were measured turn by turn in this one run; \
+of speeds it is ours over the baseline's, of times likewise, so that more is better for speeds and less for times.";
+
 fn report(facts: &[String], rows: &[Row], out: &Path) -> Outcome {
     let table = table::markdown(rows);
     let facts: String = facts.iter().map(|fact| format!("- {fact}\n")).collect();
@@ -145,7 +153,7 @@ fn report(facts: &[String], rows: &[Row], out: &Path) -> Outcome {
         count(Verdict::Failed),
         count(Verdict::Reported),
     );
-    let text = format!("# Benchmark\n\n{facts}\n{table}\n{summary}\n");
+    let text = format!("# Benchmark\n\n{facts}\n{METHOD}\n\n{table}\n{summary}\n");
     println!("{text}");
     std::fs::write(out, &text).or_failed(format!("write {}", out.display()))?;
     eprintln!("The table is in {}", out.display());
