@@ -10,6 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 /// Our crates, and for each one the only others of ours that it may name. Arrows point to earlier lines alone, so there is
 /// no circle; feature crates do not know each other, except where one is the other's subject and the line says so.
 const MAY_NAME: &[(&str, &[&str])] = &[
+    ("fault", &[]),
     ("task", &[]),
     ("config", &["task"]),
     ("vault", &["task"]),

@@ -15,9 +15,20 @@ pub(crate) const PROGRAMS: [&str; 8] = [
     "mcp-payment",
 ];
 
+/// How the programs are built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Profile {
+    /// As `cargo test` builds them, with fault points.
+    Dev,
+    /// As they are installed: no fault points.
+    Release,
+    /// Optimised, with fault points.
+    Torture,
+}
+
 /// Builds all programs, with cargo's own progress on stderr, and returns the folder they are in.
-pub(crate) fn programs(release: bool) -> Result<PathBuf, String> {
-    build(&PROGRAMS, release)?
+pub(crate) fn programs(profile: Profile) -> Result<PathBuf, String> {
+    build(&PROGRAMS, profile)?
         .into_iter()
         .find(|path| path.file_stem().is_some_and(|stem| stem == "local-agent"))
         .and_then(|path| path.parent().map(PathBuf::from))
@@ -25,13 +36,13 @@ pub(crate) fn programs(release: bool) -> Result<PathBuf, String> {
 }
 
 /// Builds this very program, and returns where it is.
-pub(crate) fn this(release: bool) -> Result<PathBuf, String> {
-    build(&["xtask"], release)?.pop().ok_or_else(|| "cargo built no xtask".into())
+pub(crate) fn this(profile: Profile) -> Result<PathBuf, String> {
+    build(&["xtask"], profile)?.pop().ok_or_else(|| "cargo built no xtask".into())
 }
 
 /// Builds `programs` and returns their paths; cargo says where it put them, wherever the target
 /// folder is.
-fn build(programs: &[&str], release: bool) -> Result<Vec<PathBuf>, String> {
+fn build(programs: &[&str], profile: Profile) -> Result<Vec<PathBuf>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     // From the top, all packages' features count alike, so that nothing is built twice.
@@ -40,9 +51,11 @@ fn build(programs: &[&str], release: bool) -> Result<Vec<PathBuf>, String> {
     for program in programs {
         command.args(["--bin", program]);
     }
-    if release {
-        command.arg("--release");
-    }
+    match profile {
+        Profile::Dev => &mut command,
+        Profile::Release => command.arg("--release"),
+        Profile::Torture => command.args(["--profile", "torture"]),
+    };
     let output = command
         .stderr(std::process::Stdio::inherit())
         .output()

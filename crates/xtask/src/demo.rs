@@ -46,7 +46,7 @@ type Outcome<T = ()> = Result<T, String>;
 pub(crate) fn run(options: &Options) -> Outcome {
     println!("The AI Employee, the whole loop on this machine. Nothing is sent anywhere.\n");
     println!("Building the programs (a few minutes the first time) …");
-    let bin = build::programs(false)?;
+    let bin = build::programs(build::Profile::Dev)?;
     let root = tempfile::Builder::new()
         .prefix("ai-employee-demo-")
         .tempdir()

@@ -1,10 +1,12 @@
-//! Developer commands: `cargo xtask demo` shows the whole loop, `cargo xtask bench` measures it.
+//! Developer commands: `cargo xtask demo` shows the whole loop, `cargo xtask bench` measures it,
+//! `cargo xtask torture` tries to break it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
 #![expect(clippy::print_stderr, reason = "a command-line program talks to its user")]
 
 mod bench;
 mod build;
 mod demo;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -24,12 +26,15 @@ enum Command {
     Demo(demo::Options),
     /// The figures that the project promises, measured here in release beside their baselines.
     Bench(bench::Options),
+    /// Tries to break what the project promises, with crashes, races and a hostile other side.
+    Torture(torture::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Torture(options) => torture::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

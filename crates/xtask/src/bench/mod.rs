@@ -126,8 +126,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
 /// Builds everything in release, this program too, and has it measure.
 fn run_release() -> Outcome {
     eprintln!("Building the programs in release (some minutes the first time) …");
-    build::programs(true)?;
-    let program = build::this(true)?;
+    build::programs(build::Profile::Release)?;
+    let program = build::this(build::Profile::Release)?;
     let mut command = Command::new(program);
     command.args(std::env::args_os().skip(1)).arg("--built").envs(lab::GIT_ENVIRONMENT);
     for setting in lab::SETTINGS {

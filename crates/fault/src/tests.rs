@@ -1,0 +1,34 @@
+use rustix::io::Errno;
+
+use crate::{Crash, Effect, Plan, arm_here, reach};
+
+#[test]
+fn the_nth_point_of_a_prefix_fails_and_all_are_counted() {
+    arm_here(Some(Plan::at("vault.", 2, Effect::Fail(Errno::NOSPC))));
+    assert_eq!(reach("vault.write"), Ok(()));
+    assert_eq!(reach("claim.record"), Ok(()));
+    assert_eq!(reach("vault.rename"), Err(Errno::NOSPC));
+    assert_eq!(reach("vault.rename"), Ok(()));
+    let plan = arm_here(None).expect("armed");
+    assert_eq!(plan.total(), 4);
+    assert_eq!(plan.reached()["vault.rename"], 2);
+    assert_eq!(reach("vault.rename"), Ok(()));
+}
+
+#[test]
+fn a_simulated_process_ends_by_unwinding() {
+    arm_here(Some(Plan::at("", 1, Effect::Unwind)));
+    let ended = std::panic::catch_unwind(|| reach("vault.write")).expect_err("a crash");
+    arm_here(None);
+    assert_eq!(ended.downcast_ref::<Crash>(), Some(&Crash));
+}
+
+#[test]
+fn a_plan_is_read_from_text() {
+    let check = |text: &str, expected: Option<Plan>| assert_eq!(text.parse().ok(), expected, "{text}");
+    check("vault.rename:3:kill", Some(Plan::at("vault.rename", 3, Effect::Kill)));
+    check(":1:eio", Some(Plan::at("", 1, Effect::Fail(Errno::IO))));
+    check("vault.rename:0:kill", None);
+    check("vault.rename:3", None);
+    check("vault.rename:3:boom", None);
+}

@@ -1,0 +1,60 @@
+//! What the suites work with.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The programs, the seed and the effort of one round.
+pub(crate) struct Lab {
+    bin: PathBuf,
+    seed: u64,
+    share: bool,
+    cases: Option<u64>,
+    root: tempfile::TempDir,
+}
+
+impl Lab {
+    /// A lab with the programs in `bin`.
+    pub(crate) fn new(bin: &Path, seed: u64, share: bool, cases: Option<u64>) -> Result<Self, String> {
+        // Beside the programs: a real file system, ignored by git.
+        let folder = bin.parent().unwrap_or(bin);
+        let root = tempfile::Builder::new()
+            .prefix("torture-")
+            .tempdir_in(folder)
+            .map_err(|e| format!("failed to make a folder in {}: {e}", folder.display()))?;
+        Ok(Self { bin: bin.to_owned(), seed, share, cases, root })
+    }
+
+    /// A program of the project.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
+    /// Where chance starts.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many cases to try: a share for CI, or as many as the promise says.
+    pub(crate) fn cases(&self, share: u64, full: u64) -> u64 {
+        self.cases.unwrap_or(if self.share { share } else { full })
+    }
+
+    /// An empty folder of this name on a real file system, gone with the lab.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, String> {
+        let path = self.root.path().join(name);
+        std::fs::create_dir_all(&path).map_err(|e| format!("failed to make {}: {e}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Says how far a suite is.
+    pub(crate) fn progress(&self, done: u64, of: u64, what: &str) {
+        if done == of || done.is_multiple_of((of / 20).max(1)) {
+            eprintln!("  {done} of {of} {what}");
+        }
+    }
+}
+
+/// Another seed for each run.
+pub(crate) fn seed_of_the_clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs())
+}

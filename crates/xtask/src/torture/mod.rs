@@ -1,0 +1,115 @@
+//! `cargo xtask torture`: tries to break what the project promises, and says how far it came.
+//!
+//! Each suite is one promise under attack. A run prints a figure for each; a broken promise
+//! prints the seed that breaks it again, and the command fails. Three efforts:
+//!
+//! - `--share`: a share of each that fits a few minutes, for CI; runs the programs as they are.
+//! - the default: once through everything, as often as the promise says.
+//! - `--minutes N`: round after round, each with another seed, until the time is up.
+
+mod figure;
+mod lab;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+pub(crate) use self::figure::Figure;
+pub(crate) use self::lab::Lab;
+use crate::build;
+
+/// What a suite gives: figures, or why it could not be run at all.
+pub(crate) type Outcome<T = Vec<Figure>> = Result<T, String>;
+
+/// What a run is asked for.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Go on for so long, round after round.
+    #[arg(long, value_name = "N", conflicts_with = "share")]
+    minutes: Option<u64>,
+    /// Where chance starts; a failure names the seed that repeats it [default: from the clock]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// A share of each suite, for CI.
+    #[arg(long)]
+    share: bool,
+    /// So many cases of each suite instead of its own number.
+    #[arg(long, value_name = "N")]
+    cases: Option<u64>,
+    /// Only these suites.
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    only: Vec<Suite>,
+    /// The programs are built, and this is one of them.
+    #[arg(long, hide = true)]
+    built: bool,
+}
+
+/// One promise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Suite {}
+
+impl Suite {
+    fn title(self) -> &'static str {
+        match self {}
+    }
+
+    fn run(self, _lab: &Lab) -> Outcome {
+        match self {}
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    if !options.built {
+        return run_built(options);
+    }
+    let program = std::env::current_exe().map_err(|e| format!("failed to find this program: {e}"))?;
+    let bin = program.parent().unwrap_or(Path::new("."));
+    let start = Instant::now();
+    let mut seed = options.seed.unwrap_or_else(lab::seed_of_the_clock);
+    let until = options.minutes.map(|minutes| Duration::from_secs(60 * minutes));
+    loop {
+        let lab = Lab::new(bin, seed, options.share, options.cases)?;
+        round(options, &lab)?;
+        if until.is_none_or(|until| start.elapsed() >= until) {
+            return Ok(());
+        }
+        seed = seed.wrapping_add(1);
+    }
+}
+
+/// Every suite once.
+fn round(options: &Options, lab: &Lab) -> Result<(), String> {
+    let wanted = |suite: &Suite| options.only.is_empty() || options.only.contains(suite);
+    let suites: Vec<Suite> = Suite::value_variants().iter().copied().filter(wanted).collect();
+    let mut figures = Vec::new();
+    for (n, suite) in suites.iter().enumerate() {
+        eprintln!("torture {}/{}: {}, seed {}", n + 1, suites.len(), suite.title(), lab.seed());
+        let start = Instant::now();
+        figures.extend(suite.run(lab).unwrap_or_else(|reason| {
+            eprintln!("  {reason}");
+            vec![Figure::not_tried(suite.title(), &reason)]
+        }));
+        eprintln!("  {} s", start.elapsed().as_secs());
+    }
+    println!("{}", figure::markdown(&figures));
+    let broken = figures.iter().filter(|figure| !figure.is_met()).count();
+    if broken == 0 {
+        return Ok(());
+    }
+    Err(format!("{broken} of {} figures not reached; the same again: --seed {}", figures.len(), lab.seed()))
+}
+
+/// Builds the programs, this one too, and has it begin. The whole of it runs optimised, with
+/// fault points; a share runs what `cargo test` has built.
+fn run_built(options: &Options) -> Result<(), String> {
+    let profile = if options.share { build::Profile::Dev } else { build::Profile::Torture };
+    build::programs(profile)?;
+    let program = build::this(profile)?;
+    let status = std::process::Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .arg("--built")
+        .status()
+        .map_err(|e| format!("failed to start the program that was built: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("torture ended with {status}")) }
+}
