@@ -11,6 +11,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 /// no circle; feature crates do not know each other, except where one is the other's subject and the line says so.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("fault", &[]),
+    ("secret-scan", &[]),
     ("task", &[]),
     ("config", &["task"]),
     ("vault", &["task"]),
@@ -111,6 +112,7 @@ const NEVER_REACHES: &[(&str, &[&str])] = &[
 
 /// Crates of ours, and what they must not reach of others', however far away.
 const NEVER_LINKS: &[(&str, &[&str])] = &[
+    ("secret-scan", RUNTIME_AND_IO),
     ("task", RUNTIME_AND_IO),
     ("config", RUNTIME_AND_IO),
     ("policy", RUNTIME_AND_IO),
