@@ -3,8 +3,10 @@
 //!
 //! Secrets are never in it; a [`Secret`] says where one is to be found.
 
+mod limits;
 mod sections;
 
+pub use limits::{Ceiling, Limits, ToolLimit};
 pub use sections::{
     AgentSection, Approval, Budget, Channel, Claims, Config, Drafter, DrafterKind, Expectation, Health, Imap,
     ImapAuth, Llm, MailAccount, Mcp, Modes, Owner, Provider, SaveSent, Secret, Security, Smtp, Sync, Vault,

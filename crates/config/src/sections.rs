@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use task::{AgentId, Amount, Currency, Role};
 
+use crate::Limits;
+
 /// All of `config.yaml`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub drafter: Drafter,
     /// How long an approval lasts.
     pub approval: Approval,
+    /// How much may leave.
+    pub limits: Limits,
     /// The MCP servers.
     pub mcp: Mcp,
 }
@@ -60,7 +64,7 @@ impl Config {
                 return Err(format!("{key} must be at least 1"));
             }
         }
-        Ok(())
+        self.limits.check()
     }
 
     /// A configuration with every optional part present, to show all keys that exist.
@@ -110,6 +114,7 @@ impl Config {
                 },
                 ..Default::default()
             },
+            limits: Limits::sample(),
             mcp: Mcp { directory: Some("/usr/local/bin".into()), ..Default::default() },
             vault: Vault { path: Some("./vault".into()), ..Default::default() },
             ..Default::default()

@@ -7,11 +7,12 @@ use mcp_client::{Call, ToolCaller};
 use policy::Recovery;
 use serde_json::{Value, json};
 use signature::{Refusal, verify};
+use vault::TaskFile;
 
 use crate::admit::{Objection, Work};
 use crate::core::{Core, Problem, ServerLock, explain};
 use crate::fault::Step;
-use crate::journal::Ending;
+use crate::journal::{Dispatch, Ending};
 use crate::outcome::{Known, of_call};
 use crate::report::{End, Report};
 use crate::{Row, State};
@@ -131,7 +132,7 @@ impl Core {
                     self.object_to_accepted(file, &row, objection, report)?;
                     Go::No
                 } else {
-                    self.dispatch(&row, report)?
+                    self.dispatch(file, &row, report)?
                 }
             }
             (State::Accepted, None) => Go::No,
@@ -141,8 +142,9 @@ impl Core {
         Ok(Some((lock, go)))
     }
 
-    /// From the permit to the journal's DISPATCHING; the kill switch has the last word.
-    fn dispatch(&self, row: &Row, report: &mut Report) -> Result<Go, Problem> {
+    /// From the permit to the journal's DISPATCHING, within the limits; the kill switch has the last
+    /// word.
+    fn dispatch(&self, file: &TaskFile, row: &Row, report: &mut Report) -> Result<Go, Problem> {
         let (id, approval) = (&row.order.id, &row.order.approval);
         if let Some(reason) = self.kill_switch.engaged() {
             report.stopped = Some(reason);
@@ -157,8 +159,10 @@ impl Core {
                 return Ok(Go::No);
             }
         };
-        if !self.journal.dispatch(approval, self.clock.now())? {
-            return Ok(Go::No);
+        match self.journal.dispatch(&row.order, &self.limits, self.clock.now())? {
+            Dispatch::Now => {}
+            Dispatch::NotAccepted => return Ok(Go::No),
+            Dispatch::Over(ruling) => return self.over(file, row, ruling, report).map(|()| Go::No),
         }
         self.faults.reach(Step::Dispatching)?;
         if let Some(reason) = self.kill_switch.engaged() {

@@ -21,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) role: Role,
     pub(crate) mode: Mode,
     pub(crate) approvers: PathBuf,
+    pub(crate) limits: config::Limits,
     pub(crate) locks: PathBuf,
     pub(crate) kill_switch: KillSwitch,
     pub(crate) clock: Arc<dyn Clock>,

@@ -31,6 +31,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The approvers list.
     pub approvers: PathBuf,
+    /// How much may leave.
+    pub limits: config::Limits,
     /// The kill switch's file in the data directory.
     pub stop_file: PathBuf,
     /// The time.
@@ -73,6 +75,7 @@ impl Executor {
             role: settings.role,
             mode: settings.mode,
             approvers: settings.approvers,
+            limits: settings.limits,
             locks: settings.data,
             clock: settings.clock,
             faults,

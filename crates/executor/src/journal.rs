@@ -1,14 +1,18 @@
 //! The journal: what was accepted, what is being called, what came of it. It is written before
 //! and after each step and survives a crash at any moment (SQLite in WAL mode, synchronous=FULL).
 
+mod history;
+
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use task::{Mode, Order, TaskId};
+
+pub(crate) use history::Dispatch;
 
 /// How long another process's write is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,11 +35,16 @@ CREATE TABLE IF NOT EXISTS approvals (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS approvals_by_state ON approvals (state);
 CREATE INDEX IF NOT EXISTS approvals_by_task ON approvals (task);
-PRAGMA user_version = 1;
+CREATE INDEX IF NOT EXISTS approvals_by_dispatch ON approvals (dispatched);
+CREATE TABLE IF NOT EXISTS recipients (
+    recipient TEXT NOT NULL,
+    approval  TEXT NOT NULL REFERENCES approvals (approval),
+    PRIMARY KEY (recipient, approval)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The version of [`SCHEMA`]; a journal of a later one is left alone.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The journal of one data directory. Cheap to clone; calls block.
 #[derive(Clone)]
@@ -209,7 +218,10 @@ impl Journal {
         if version > VERSION {
             return Err(JournalError::Newer { path: journal.path.to_path_buf(), version });
         }
-        journal.with(|connection| connection.execute_batch(SCHEMA))?;
+        journal.with(|connection| {
+            connection.execute_batch(SCHEMA)?;
+            history::upgrade(connection, VERSION)
+        })?;
         Ok(journal)
     }
 
@@ -243,22 +255,18 @@ impl Journal {
         now: DateTime<Utc>,
     ) -> Result<Row, JournalError> {
         self.with(|connection| {
-            connection.execute(
+            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+            let new = transaction.execute(
                 "INSERT INTO approvals (approval, task, order_text, signature, state, accepted)
                  VALUES (?1, ?2, ?3, ?4, 'accepted', ?5) ON CONFLICT (approval) DO NOTHING",
                 params![order.approval, order.id.as_str(), text, signature, stamp(now)],
-            )
+            )?;
+            if new == 1 {
+                history::keep_recipients(&transaction, order)?;
+            }
+            transaction.commit()
         })?;
         self.get(&order.approval)?.ok_or_else(|| self.broken(&order.approval, "it was not kept"))
-    }
-
-    /// Writes down that the call is about to be made; false when somebody else did.
-    pub(crate) fn dispatch(&self, approval: &str, now: DateTime<Utc>) -> Result<bool, JournalError> {
-        self.change(
-            "UPDATE approvals SET state = 'dispatching', dispatched = ?2
-             WHERE approval = ?1 AND state = 'accepted'",
-            params![approval, stamp(now)],
-        )
     }
 
     /// Writes down that the call was not made after all.

@@ -11,6 +11,9 @@
 //!                                   WITHDRAWN, back to the owner         DONE | FAILED
 //! ```
 //!
+//! Whether a call leaves room for others is asked of [`policy::govern`] in the very transaction that
+//! makes it DISPATCHING.
+//!
 //! - [`Executor::run_cycle`]: takes up what is approved, what a crash left behind, and settles
 //!   what nobody knows.
 //! - [`vault::KillSwitch`]: looked at before every claim and right before every call.
@@ -26,6 +29,7 @@ mod executor;
 mod fault;
 mod filing;
 mod journal;
+mod limits;
 mod outcome;
 mod report;
 mod settlement;

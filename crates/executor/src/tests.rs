@@ -3,6 +3,7 @@
 mod crash;
 mod gate;
 mod journal;
+mod limits;
 mod modes;
 mod owner;
 mod world;
@@ -60,6 +61,7 @@ struct Machine {
     files: KeyFiles,
     clock: Arc<FixedClock>,
     world: Arc<World>,
+    limits: config::Limits,
     folder: tempfile::TempDir,
 }
 
@@ -79,7 +81,14 @@ impl Machine {
             approvers: Approvers::load(&files.approvers).expect("approvers"),
             clock: clock.clone(),
         };
-        Self { desk, files, clock, world: Arc::new(World::default()), folder }
+        Self {
+            desk,
+            files,
+            clock,
+            world: Arc::new(World::default()),
+            limits: config::Limits::default(),
+            folder,
+        }
     }
 
     fn data(&self) -> std::path::PathBuf {
@@ -95,6 +104,7 @@ impl Machine {
             mode: Mode::Live,
             data: self.data(),
             approvers: self.files.approvers.clone(),
+            limits: self.limits.clone(),
             stop_file: self.data().join("stopped"),
             clock: self.clock.clone(),
         }

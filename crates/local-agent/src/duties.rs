@@ -55,6 +55,7 @@ impl OwnersDuties {
                     mode: mode(setup),
                     data: setup.data.root().to_owned(),
                     approvers: setup.data.approvers(),
+                    limits: setup.config.limits.clone(),
                     stop_file: setup.data.stopped(),
                     clock: Arc::clone(&clock),
                 };

@@ -1,11 +1,14 @@
-//! What each role may do. Two tables decide, one of tools and one of credentials; nothing here
-//! reads a file, and nothing in a vault can change them.
+//! What each role may do, and how much. Two tables decide, one of tools and one of credentials, and
+//! the [`govern`]or over what may leave in an hour and in a day; nothing here reads a file, and
+//! nothing in a vault can change them.
 //!
 //! A tool that is not in the table is [`Class::Dangerous`].
 
 mod credential;
+mod governor;
 
 pub use credential::{Credential, Finding, Holds, cloud_refusals, cloud_warnings};
+pub use governor::{DAY, Effect, HOUR, History, Ruling, Window, govern, recipients};
 
 use task::{Role, Server};
 
