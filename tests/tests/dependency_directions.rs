@@ -14,7 +14,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("secret-scan", &[]),
     ("task", &[]),
     ("config", &["task"]),
-    ("vault", &["task"]),
+    ("vault", &["fault", "task"]),
     ("policy", &["task", "config"]),
     ("router", &["task"]),
     ("signature", &["task"]),
@@ -22,7 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("daemon", &["task", "config", "policy"]),
     ("claim", &["task", "config", "vault", "router"]),
     // sync publishes claims: it implements claim's `Publisher`, and the router says which kinds have one claimant.
-    ("sync", &["task", "config", "vault", "router", "claim"]),
+    ("sync", &["fault", "task", "config", "vault", "router", "claim"]),
     ("health", &["task", "config", "vault"]),
     ("watchers", &["task", "config", "vault"]),
     ("drafter", &["task", "config", "policy"]),

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 #[cfg(debug_assertions)]
 mod armed {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::sync::{Mutex, PoisonError};
 
     use rustix::io::Errno;
@@ -29,6 +29,15 @@ mod armed {
 
     thread_local! {
         static HERE: RefCell<Option<Plan>> = const { RefCell::new(None) };
+        static INCARNATION: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn incarnation() -> u32 {
+        INCARNATION.get()
+    }
+
+    pub(crate) fn incarnate(n: u32) {
+        INCARNATION.set(n);
     }
 
     pub(crate) fn everywhere(plan: Option<Plan>) {
@@ -51,8 +60,9 @@ mod armed {
         match effect {
             None => Ok(()),
             Some(Effect::Fail(errno)) => Err(errno),
-            // A panic cannot be taken for an error that somebody handles.
-            Some(Effect::Unwind) => std::panic::panic_any(crate::Crash),
+            // A panic cannot be taken for an error that somebody handles; this one is no mistake
+            // that a hook should print.
+            Some(Effect::Unwind) => std::panic::resume_unwind(Box::new(crate::Crash)),
             Some(Effect::Kill) => {
                 let me = rustix::process::getpid();
                 let _ = rustix::process::kill_process(me, rustix::process::Signal::KILL);
@@ -102,6 +112,23 @@ pub fn arm_here(plan: Option<Plan>) -> Option<Plan> {
         drop(plan);
         None
     }
+}
+
+/// Which simulated process this thread is, so that what an earlier one left is told from what a
+/// living one is at; 0 outside of simulations.
+pub fn incarnation() -> u32 {
+    #[cfg(debug_assertions)]
+    return armed::incarnation();
+    #[cfg(not(debug_assertions))]
+    0
+}
+
+/// Makes this thread the simulated process `n`.
+pub fn incarnate(n: u32) {
+    #[cfg(debug_assertions)]
+    armed::incarnate(n);
+    #[cfg(not(debug_assertions))]
+    let _ = n;
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ pub enum Effect {
     /// The process stands still until somebody continues it (SIGSTOP), then makes the step.
     Stop,
     /// The thread unwinds with [`crate::Crash`], right before the step: the end of a process that
-    /// shares this one with others.
+    /// shares this one with others. A dead process makes no further step: every later point
+    /// unwinds too, until the plan is taken away.
     Unwind,
 }
 
@@ -50,6 +51,11 @@ impl Plan {
         &self.reached
     }
 
+    /// Whether the effect has happened.
+    pub fn has_struck(&self) -> bool {
+        self.trigger.as_ref().is_some_and(|(_, n, _)| self.seen >= *n)
+    }
+
     /// How many points were reached in all.
     pub fn total(&self) -> u64 {
         self.reached.values().sum()
@@ -62,6 +68,9 @@ impl Plan {
             None => drop(self.reached.insert(point.to_owned(), 1)),
         }
         let (prefix, n, effect) = self.trigger.as_ref()?;
+        if *effect == Effect::Unwind && self.seen >= *n {
+            return Some(*effect);
+        }
         if !point.starts_with(prefix.as_str()) {
             return None;
         }

@@ -24,6 +24,18 @@ fn a_simulated_process_ends_by_unwinding() {
 }
 
 #[test]
+fn a_simulated_process_that_ended_makes_no_further_step() {
+    arm_here(Some(Plan::at("vault.write", 1, Effect::Unwind)));
+    assert_eq!(reach("journal.dispatch"), Ok(()));
+    for point in ["vault.write", "journal.dispatch"] {
+        assert!(std::panic::catch_unwind(|| reach(point)).is_err(), "{point}");
+    }
+    let plan = arm_here(None).expect("armed");
+    assert!(plan.has_struck());
+    assert_eq!(reach("journal.dispatch"), Ok(()));
+}
+
+#[test]
 fn a_plan_is_read_from_text() {
     let check = |text: &str, expected: Option<Plan>| assert_eq!(text.parse().ok(), expected, "{text}");
     check("vault.rename:3:kill", Some(Plan::at("vault.rename", 3, Effect::Kill)));

@@ -11,12 +11,12 @@ use git2::Oid;
 use task::TaskId;
 
 use crate::engine::{Engine, Warm, of_tree};
-use crate::git::Pushed;
 use crate::heartbeat::Beats;
 use crate::incoming::Intake;
 use crate::place::Place;
 use crate::report::{Refusal, Report, SyncError};
 use crate::state::Memory;
+use crate::transport::Pushed;
 use crate::tree::{Change, Changes, Trees};
 use crate::worktree::ApplyError;
 
@@ -96,8 +96,8 @@ impl Engine {
     fn look(&mut self) -> Result<Option<Oid>, SyncError> {
         let branch = self.branch_ref();
         let patterns = [&[branch.clone()][..], &Beats::patterns()].concat();
-        let refs = self.git.ls_remote(&patterns).map_err(|t| self.trouble(t))?;
-        self.beats.saw(&refs, &self.repo, &self.git, self.clock.now());
+        let refs = self.transport.ls_remote(&patterns).map_err(|t| self.trouble(t))?;
+        self.beats.saw(&refs, &self.repo, self.transport.as_ref(), self.clock.now());
         self.last_look = Some(Instant::now());
         Ok(refs.into_iter().find(|(_, name)| *name == branch).map(|(id, _)| id))
     }
@@ -118,7 +118,8 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
-        match self.marked(|| self.git.push(commit, &self.branch_ref(), Some(seen))) {
+        self.reach("sync.push", "push")?;
+        match self.marked(|| self.transport.push(commit, &self.branch_ref(), Some(seen))) {
             Ok(Pushed::Accepted) => {
                 self.move_head(warm, commit, tree, &contents)?;
                 report.pushed = contents.len().max(1);
@@ -148,7 +149,8 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
-        match self.marked(|| self.git.push(commit, &self.branch_ref(), None)) {
+        self.reach("sync.push", "push")?;
+        match self.marked(|| self.transport.push(commit, &self.branch_ref(), None)) {
             Ok(Pushed::Accepted) => {
                 self.move_head(warm, commit, tree, &contents)?;
                 report.pushed = contents.len().max(1);
@@ -170,12 +172,11 @@ impl Engine {
     ) -> Result<(), SyncError> {
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
-                // Others are pushing too: not all at the same moment again.
-                let most = 20 * u64::from(attempt.min(6));
-                std::thread::sleep(Duration::from_millis(fastrand::u64(0..=most)));
+                self.transport.overtaken(attempt);
             }
             let (branch, tracking) = (self.branch_ref(), self.tracking_ref());
-            self.marked(|| self.git.fetch(&[format!("+{branch}:{tracking}")]))
+            self.reach("sync.fetch", "fetch")?;
+            self.marked(|| self.transport.fetch(&[format!("+{branch}:{tracking}")]))
                 .map_err(|t| self.trouble(t))?;
             let tip = self.resolve(&tracking)?.ok_or_else(|| self.rewound("nothing".to_owned()))?;
             let mut refused = Vec::new();
@@ -199,7 +200,10 @@ impl Engine {
                 return Ok(());
             }
             let (Some(commit), Some(tree)) = (warm.head.commit, warm.head.tree) else { return Ok(()) };
-            match self.marked(|| self.git.push(commit, &branch, Some(tip))).map_err(|t| self.trouble(t))? {
+            match self
+                .marked(|| self.transport.push(commit, &branch, Some(tip)))
+                .map_err(|t| self.trouble(t))?
+            {
                 Pushed::Accepted => {
                     let theirs = self.tree_of(tip)?;
                     let diff = Trees::of(&self.repo).diff(Some(theirs), Some(tree));

@@ -14,12 +14,12 @@ use task::{AgentId, Clock};
 use vault::{FileError, Vault};
 
 use crate::Side;
-use crate::git::{Git, Trouble};
 use crate::heartbeat::Beats;
 use crate::index::IndexKeeper;
 use crate::report::SyncError;
 use crate::scan::Scanner;
 use crate::state::{Memory, MemoryFile};
+use crate::transport::{Transport, Trouble};
 use crate::tree::{Edit, FILE, TreeError, Trees};
 use crate::worktree::Worktree;
 
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) repo: Repository,
-    pub(crate) git: Git,
+    pub(crate) transport: Box<dyn Transport>,
     pub(crate) beats: Beats,
     pub(crate) memory: Memory,
     memory_file: MemoryFile,
@@ -86,7 +86,7 @@ impl Engine {
         settings: Settings,
         clock: Arc<dyn Clock>,
         repo: Repository,
-        git: Git,
+        transport: Box<dyn Transport>,
     ) -> Result<Self, SyncError> {
         let memory_file = MemoryFile::new(&settings.state_dir, &settings.agent);
         let beats = Beats::new(settings.agent.clone()).map_err(SyncError::Randomness)?;
@@ -94,7 +94,7 @@ impl Engine {
             settings,
             clock,
             repo,
-            git,
+            transport,
             beats,
             memory: Memory::default(),
             memory_file,
@@ -104,6 +104,12 @@ impl Engine {
             said: std::collections::BTreeSet::new(),
             warm: None,
         })
+    }
+
+    /// A fault point of this repository.
+    pub(crate) fn reach(&self, point: &str, what: &'static str) -> Result<(), SyncError> {
+        let path = || self.repo.path().to_owned();
+        fault::reach(point).map_err(|cause| SyncError::File(FileError { what, path: path(), cause }))
     }
 
     /// The remote's address for messages.
@@ -129,7 +135,7 @@ impl Engine {
         let fail = |what, cause| SyncError::File(FileError { what, path: path.clone(), cause });
         let file = File::options().write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|e| fail("open", Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
-        let (start, patience) = (Instant::now(), self.git.timeout * 2);
+        let (start, patience) = (Instant::now(), self.transport.timeout() * 2);
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
@@ -157,7 +163,7 @@ impl Engine {
         let (branch, tracking) = (self.branch_ref(), self.tracking_ref());
         let of_library = ["index", "HEAD", branch.as_str()].map(|name| (name, Duration::ZERO));
         // A git program that we started may outlive us for as long as it may take.
-        let of_program = [tracking.as_str(), "packed-refs"].map(|name| (name, self.git.timeout * 2));
+        let of_program = [tracking.as_str(), "packed-refs"].map(|name| (name, self.transport.timeout() * 2));
         for (name, age) in of_library.into_iter().chain(of_program) {
             let lock = git.join(format!("{name}.lock"));
             let modified = std::fs::metadata(&lock).and_then(|meta| meta.modified());
@@ -174,9 +180,13 @@ impl Engine {
     pub(crate) fn marked<T>(&self, work: impl FnOnce() -> T) -> T {
         let mark = self.repo.path().join(MARK);
         // Without the mark a lock that is left over has to be removed by hand, nothing worse.
-        let _ = std::fs::write(&mark, std::process::id().to_string());
+        if fault::reach("sync.mark").is_ok() {
+            let _ = std::fs::write(&mark, std::process::id().to_string());
+        }
         let done = work();
-        let _ = std::fs::remove_file(&mark);
+        if fault::reach("sync.unmark").is_ok() {
+            let _ = std::fs::remove_file(&mark);
+        }
         done
     }
 
@@ -255,6 +265,7 @@ impl Engine {
 
     pub(crate) fn remember(&mut self, memory: Memory) -> Result<(), SyncError> {
         if self.memory != memory || self.memory_file.load().as_ref() != Some(&memory) {
+            self.reach("sync.memory", "write down the last tip seen")?;
             self.memory_file.store(&memory)?;
             self.memory = memory;
         }
@@ -293,10 +304,12 @@ impl Engine {
     }
 
     pub(crate) fn edited(&self, tree: Option<Oid>, edits: &BTreeMap<String, Edit>) -> Result<Oid, SyncError> {
+        self.reach("sync.tree", "write a tree")?;
         Trees::of(&self.repo).edit(tree, edits).map_err(of_tree("write a tree"))
     }
 
     pub(crate) fn commit(&self, tree: Oid, parents: &[Oid]) -> Result<Oid, SyncError> {
+        self.reach("sync.commit", "write a commit")?;
         let now = self.clock.now();
         let write = || {
             let who = signature(&self.settings.agent, now)?;
@@ -319,8 +332,11 @@ impl Engine {
         tree: Oid,
         contents: &BTreeMap<String, Option<Oid>>,
     ) -> Result<(), SyncError> {
-        self.marked(|| self.repo.reference(&self.branch_ref(), commit, true, "auto-sync"))
-            .map_err(SyncError::repository("move the vault's branch"))?;
+        self.marked(|| {
+            self.reach("sync.head", "move the vault's branch")?;
+            let moved = self.repo.reference(&self.branch_ref(), commit, true, "auto-sync");
+            moved.map_err(SyncError::repository("move the vault's branch"))
+        })?;
         warm.scanner.head_moved(contents);
         warm.index.note(contents.keys());
         warm.head = Head { commit: Some(commit), tree: Some(tree) };
@@ -333,7 +349,10 @@ impl Engine {
         let restamped = warm.scanner.take_restamped();
         warm.index.note(restamped.iter());
         if warm.index.due(warm.scanner.count()).is_some_and(|due| now || due.is_zero()) {
-            let written = self.marked(|| warm.index.flush(&self.repo, &warm.scanner));
+            let written = self.marked(|| match fault::reach("sync.index") {
+                Ok(()) => warm.index.flush(&self.repo, &warm.scanner),
+                Err(cause) => Err(git2::Error::from_str(&cause.to_string())),
+            });
             if let Err(error) = written {
                 // `git status` by hand holds the same lock for a moment; the next cycle tries again.
                 tracing::debug!(error = error.message(), "git's index was not written");

@@ -3,7 +3,7 @@
 //! only [`Git::command`] builds a call.
 //!
 //! Its output is an interface: what it says is turned into [`Trouble`] and [`Pushed`] here, with
-//! tests on its own texts.
+//! tests on its own texts. It is what every configured remote is spoken to with.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -15,50 +15,13 @@ use std::time::{Duration, Instant};
 use git2::Oid;
 use rustix::process::{Pid, Signal};
 
+use crate::transport::{Pushed, Transport, Trouble, TroubleKind};
+
 /// How much of what git says is read.
 const MAX_OUTPUT: u64 = 8 << 20;
 
 /// The largest file that a git command may write: a remote that never stops sending fills no disk.
 const MAX_FILE: u64 = 4 << 30;
-
-/// What git's texts mean when it could not do its work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum TroubleKind {
-    /// No connection: name, route, time.
-    Unreachable,
-    /// Connected, but not let in: password, key, certificate, host key.
-    Denied,
-    /// There is no repository of that name.
-    Missing,
-    /// It was killed because it took too long.
-    Timeout,
-    /// The program could not be started.
-    NotInstalled,
-    /// Anything else.
-    Other,
-}
-
-/// Why git did not do its work.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Trouble {
-    /// What kind.
-    pub(crate) kind: TroubleKind,
-    /// What git said, in a line, without what could be a password.
-    pub(crate) said: String,
-    /// Whether the remote may have changed all the same.
-    pub(crate) may_have_happened: bool,
-}
-
-/// What the remote did with one ref of a push.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Pushed {
-    /// It is there.
-    Accepted,
-    /// The ref is no longer what was expected: somebody else was first.
-    Moved,
-    /// The remote's rules do not want it.
-    Declined(String),
-}
 
 /// How to call git for one repository.
 #[derive(Clone, Debug)]
@@ -162,9 +125,14 @@ impl Git {
             pause = (pause * 5 / 4).min(Duration::from_millis(20));
         }
     }
+}
 
-    /// The remote's refs that match `patterns`: object and full name. One network round.
-    pub(crate) fn ls_remote(&self, patterns: &[String]) -> Result<Vec<(Oid, String)>, Trouble> {
+impl Transport for Git {
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn ls_remote(&self, patterns: &[String]) -> Result<Vec<(Oid, String)>, Trouble> {
         let finished = self.run(&[&strings(&["ls-remote", "--refs", "origin"]), patterns].concat())?;
         if !finished.status.success() {
             return Err(trouble_of(&finished, false));
@@ -172,8 +140,7 @@ impl Git {
         Ok(parse_refs(&finished.out))
     }
 
-    /// Fetches `refs` (source:target). One network round.
-    pub(crate) fn fetch(&self, refs: &[String]) -> Result<(), Trouble> {
+    fn fetch(&self, refs: &[String]) -> Result<(), Trouble> {
         let arguments = strings(&[
             "fetch",
             "--quiet",
@@ -186,9 +153,7 @@ impl Git {
         if finished.status.success() { Ok(()) } else { Err(trouble_of(&finished, false)) }
     }
 
-    /// Makes the remote's `target` be `commit` if it is `expected` (none: if it does not exist).
-    /// One network round.
-    pub(crate) fn push(&self, commit: Oid, target: &str, expected: Option<Oid>) -> Result<Pushed, Trouble> {
+    fn push(&self, commit: Oid, target: &str, expected: Option<Oid>) -> Result<Pushed, Trouble> {
         let expected = expected.map(|id| id.to_string()).unwrap_or_default();
         let arguments = [
             "push".to_owned(),
@@ -204,8 +169,7 @@ impl Git {
         parse_push(&finished.out, &finished.err, target).ok_or_else(|| trouble_of(&finished, true))
     }
 
-    /// Creates refs and deletes others, all or nothing. One network round.
-    pub(crate) fn push_refs(&self, refspecs: &[String], force: bool) -> Result<Pushed, Trouble> {
+    fn push_refs(&self, refspecs: &[String], force: bool) -> Result<Pushed, Trouble> {
         let mode = if force { "--force" } else { "--atomic" };
         let arguments = strings(&["push", "--porcelain", "--no-follow-tags", "--no-verify", mode, "origin"]);
         let finished = self.run(&[&arguments, refspecs].concat())?;
@@ -222,12 +186,16 @@ impl Git {
         }
     }
 
-    /// Packs loose objects, without touching what is packed already. Touches no network.
-    pub(crate) fn maintain(&self) -> Result<(), Trouble> {
+    fn maintain(&self) -> Result<(), Trouble> {
         let tasks = ["--task=loose-objects", "--task=incremental-repack"];
         let patient = Self { timeout: self.timeout * 10, ..self.clone() };
         let finished = patient.run(&strings(&["maintenance", "run", "--quiet", tasks[0], tasks[1]]))?;
         if finished.status.success() { Ok(()) } else { Err(trouble_of(&finished, false)) }
+    }
+
+    fn overtaken(&self, attempt: u32) {
+        let most = 20 * u64::from(attempt.min(6));
+        std::thread::sleep(Duration::from_millis(fastrand::u64(0..=most)));
     }
 }
 

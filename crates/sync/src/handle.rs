@@ -11,9 +11,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::cycle::Purpose;
 use crate::engine::Engine;
-use crate::git::Pushed;
 use crate::heartbeat::check_note;
 use crate::open::{OpenError, open};
+use crate::transport::Pushed;
 use crate::{RemoteBeat, Report, Settings, Status, SyncError};
 
 /// So many loose objects are packed into one file.
@@ -110,11 +110,18 @@ impl Publisher for Sync {
             Ok(published) => published,
             Err(ended) => Err(ended),
         };
-        published.map_err(|error| match error.may_have_happened() {
-            true => PublishError::Unknown(error.into()),
-            false => PublishError::NotPublished(error.into()),
-        })
+        of_publication(published)
     }
+}
+
+/// What a publication's outcome means for the claims.
+pub(crate) fn of_publication(
+    published: Result<Vec<Verdict>, SyncError>,
+) -> Result<Vec<Verdict>, PublishError> {
+    published.map_err(|error| match error.may_have_happened() {
+        true => PublishError::Unknown(error.into()),
+        false => PublishError::NotPublished(error.into()),
+    })
 }
 
 fn serve(mut engine: Engine, inbox: &mpsc::Receiver<Request>, status: &watch::Sender<Status>) {
@@ -159,7 +166,7 @@ fn serve(mut engine: Engine, inbox: &mpsc::Receiver<Request>, status: &watch::Se
     }
 }
 
-fn tell(engine: &Engine, status: &watch::Sender<Status>, result: &Result<Report, SyncError>) {
+pub(crate) fn tell(engine: &Engine, status: &watch::Sender<Status>, result: &Result<Report, SyncError>) {
     let unpushed = engine.has_unpushed();
     status.send_modify(|status| {
         status.unpushed = unpushed;
@@ -183,7 +190,7 @@ fn pack(engine: &mut Engine) {
         return;
     }
     engine.loose_objects = 0;
-    let packed = engine.turn().and_then(|_turn| engine.git.maintain().map_err(|t| engine.trouble(t)));
+    let packed = engine.turn().and_then(|_turn| engine.transport.maintain().map_err(|t| engine.trouble(t)));
     if let Err(error) = packed {
         tracing::info!(%error, "loose objects were not packed this time");
     }
@@ -191,7 +198,7 @@ fn pack(engine: &mut Engine) {
 
 impl Engine {
     /// What the tip says of these claims.
-    fn verdicts(&self, records: &[ClaimRecord]) -> Result<Vec<Verdict>, SyncError> {
+    pub(crate) fn verdicts(&self, records: &[ClaimRecord]) -> Result<Vec<Verdict>, SyncError> {
         let tree = self.memory.seen.map(|tip| self.tree_of(tip)).transpose()?;
         let trees = crate::tree::Trees::of(&self.repo);
         let folder = format!("In_Progress/{}", self.settings.agent);
@@ -209,10 +216,10 @@ impl Engine {
         Ok(records.iter().map(|record| if owned(record) { Verdict::Owned } else { Verdict::Lost }).collect())
     }
 
-    fn beat(&mut self, note: &str) -> Result<bool, SyncError> {
+    pub(crate) fn beat(&mut self, note: &str) -> Result<bool, SyncError> {
         let Some(tip) = self.memory.seen else { return Ok(false) };
         let now = self.clock.now();
-        match self.beats.send(&self.repo, &self.git, tip, note, now) {
+        match self.beats.send(&self.repo, self.transport.as_ref(), tip, note, now) {
             Ok(Pushed::Accepted) => Ok(true),
             Ok(Pushed::Moved) => Ok(false),
             Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),

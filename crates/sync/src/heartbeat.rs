@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use git2::{ObjectType, Oid, Repository};
 use task::AgentId;
 
-use crate::git::{Git, Pushed, Trouble};
+use crate::transport::{Pushed, Transport, Trouble, TroubleKind};
 
 /// Where the refs are.
 pub(crate) const REFS: &str = "refs/hb/";
@@ -82,7 +82,13 @@ impl Beats {
     }
 
     /// Takes in what the remote lists.
-    pub(crate) fn saw(&mut self, refs: &[(Oid, String)], repo: &Repository, git: &Git, now: DateTime<Utc>) {
+    pub(crate) fn saw(
+        &mut self,
+        refs: &[(Oid, String)],
+        repo: &Repository,
+        transport: &dyn Transport,
+        now: DateTime<Utc>,
+    ) {
         let mut own = Vec::new();
         let mut newest: BTreeMap<AgentId, RemoteBeat> = BTreeMap::new();
         let mut unread = Vec::new();
@@ -109,7 +115,7 @@ impl Beats {
         self.own = own;
         for (agent, name, id) in unread {
             // One more round, for such hosts only, and only when something changed.
-            match read_branch(repo, git, &name, id) {
+            match read_branch(repo, transport, &name, id) {
                 Ok(text) => {
                     self.read.insert(name, id);
                     if let Some(beat) = parse(agent.clone(), &text, now) {
@@ -137,7 +143,7 @@ impl Beats {
     pub(crate) fn send(
         &mut self,
         repo: &Repository,
-        git: &Git,
+        transport: &dyn Transport,
         tip: Oid,
         note: &str,
         now: DateTime<Utc>,
@@ -149,7 +155,7 @@ impl Beats {
             let name = format!("{REFS}{}/{text}", self.me);
             let mut refspecs = vec![format!("{tip}:{name}")];
             refspecs.extend(self.own.iter().map(|old| format!(":{old}")));
-            match git.push_refs(&refspecs, false)? {
+            match transport.push_refs(&refspecs, false)? {
                 Pushed::Accepted => {
                     self.own = vec![name];
                     return Ok(Pushed::Accepted);
@@ -166,11 +172,11 @@ impl Beats {
             }
         }
         let commit = orphan(repo, &self.me, &text, now).map_err(|e| Trouble {
-            kind: crate::git::TroubleKind::Other,
+            kind: TroubleKind::Other,
             said: format!("write a heartbeat: {}", e.message()),
             may_have_happened: false,
         })?;
-        git.push_refs(&[format!("{commit}:{BRANCHES}{}", self.me)], true)
+        transport.push_refs(&[format!("{commit}:{BRANCHES}{}", self.me)], true)
     }
 }
 
@@ -188,10 +194,10 @@ fn orphan(repo: &Repository, me: &AgentId, text: &str, now: DateTime<Utc>) -> Re
     repo.commit(None, &who, &who, text, &repo.find_tree(tree)?, &[])
 }
 
-fn read_branch(repo: &Repository, git: &Git, name: &str, id: Oid) -> Result<String, String> {
+fn read_branch(repo: &Repository, transport: &dyn Transport, name: &str, id: Oid) -> Result<String, String> {
     if !repo.odb().is_ok_and(|odb| odb.exists(id)) {
         let local = name.replacen("refs/heads/", "refs/remotes/origin/", 1);
-        git.fetch(&[format!("+{name}:{local}")]).map_err(|t| t.said)?;
+        transport.fetch(&[format!("+{name}:{local}")]).map_err(|t| t.said)?;
     }
     let commit = repo.find_commit(id).map_err(|e| e.message().to_owned())?;
     Ok(commit.message().unwrap_or_default().trim().chars().take(300).collect())

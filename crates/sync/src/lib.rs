@@ -30,8 +30,10 @@ mod place;
 mod report;
 mod rights;
 mod scan;
+pub mod simulated;
 mod stamp;
 mod state;
+mod transport;
 mod tree;
 mod worktree;
 

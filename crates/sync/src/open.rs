@@ -10,6 +10,7 @@ use crate::Settings;
 use crate::engine::Engine;
 use crate::git::Git;
 use crate::report::SyncError;
+use crate::transport::Transport;
 
 /// Why synchronisation cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,22 @@ pub enum OpenError {
 /// Git must not translate line ends in files whose bytes are signed and compared.
 const ATTRIBUTES: &str = "* -text\n";
 
+/// Opens the vault's git; configured remotes are reached by the `git` program.
 pub(crate) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Engine, OpenError> {
+    open_with(settings, clock, &|repo, timeout, own_ssh| {
+        Ok(Box::new(Git { directory: repo.path().to_owned(), timeout, own_ssh }))
+    })
+}
+
+/// Makes the way to the remote: for which repository, how long a call may take, and whether the
+/// user has an ssh command of their own.
+type Way<'a> = &'a dyn Fn(&Repository, Duration, bool) -> Result<Box<dyn Transport>, git2::Error>;
+
+pub(crate) fn open_with(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    way: Way<'_>,
+) -> Result<Engine, OpenError> {
     let remote =
         settings.config.remote.clone().filter(|r| !r.trim().is_empty()).ok_or(OpenError::NoRemote)?;
     let branch = &settings.config.branch;
@@ -85,11 +101,8 @@ pub(crate) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Engine, 
             .and_then(|()| std::fs::write(&attributes, ATTRIBUTES))
             .map_err(|e| fail("configure git")(git2::Error::from_str(&e.to_string())))?;
     }
-    let git = Git {
-        directory: repo.path().to_owned(),
-        timeout: Duration::from_secs(settings.config.timeout_seconds.max(1)),
-        own_ssh,
-    };
     drop(config);
-    Ok(Engine::new(settings, clock, repo, git)?)
+    let timeout = Duration::from_secs(settings.config.timeout_seconds.max(1));
+    let transport = way(&repo, timeout, own_ssh).map_err(fail("reach the remote"))?;
+    Ok(Engine::new(settings, clock, repo, transport)?)
 }

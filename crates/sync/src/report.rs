@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use vault::{FileError, LockError};
 
-use crate::git::{Trouble, TroubleKind};
+use crate::transport::{Trouble, TroubleKind};
 use crate::worktree::ApplyError;
 use crate::{BadNote, ScanError};
 

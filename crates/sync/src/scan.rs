@@ -311,6 +311,7 @@ impl Scanner {
             self.changed.remove(&path);
             self.restamped.insert(path.clone());
         } else if self.changed.get(&path) != Some(&Some(id)) {
+            fault::reach("sync.blob").map_err(|cause| ScanError::Stat { path: path.clone(), cause })?;
             repo.odb().and_then(|odb| odb.write(ObjectType::Blob, &bytes)).map_err(store)?;
             self.changed.insert(path.clone(), Some(id));
         }

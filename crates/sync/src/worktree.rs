@@ -187,7 +187,8 @@ impl Worktree {
 
     /// Makes everything durable that was written on the vault's file system.
     pub(crate) fn sync(&self) -> Result<(), ApplyError> {
-        sync_file_system(&self.root).map_err(|cause| ApplyError::System {
+        let synced = fault::reach("sync.settle").and_then(|()| sync_file_system(&self.root));
+        synced.map_err(|cause| ApplyError::System {
             what: "make durable",
             path: self.root.path().display().to_string(),
             cause,
@@ -204,6 +205,7 @@ impl Worktree {
         let name = format!("{FRESH}{}.{}", self.next(), split(path).1);
         let system = |cause| ApplyError::System { what: "write", path: path.to_owned(), cause };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        fault::reach("sync.stage").map_err(system)?;
         let fd =
             rustix::fs::openat(self.area.fd(), &*name, flags, Mode::from_raw_mode(0o644)).map_err(system)?;
         File::from(fd)
@@ -257,6 +259,7 @@ impl Worktree {
     }
 
     fn look_at_displaced(&self, name: &str, path: &str, expected: Oid) -> Result<Option<String>, ApplyError> {
+        reach("sync.look", path)?;
         let bytes = self.area.read(name, u64::MAX)?.bytes;
         let found = Oid::hash_object(ObjectType::Blob, &bytes)
             .map_err(|cause| ApplyError::Object { path: path.to_owned(), cause })?;
@@ -264,6 +267,7 @@ impl Worktree {
             true => None,
             false => Some(self.vault.keep_conflict(split(path).1, &bytes)?),
         };
+        reach("sync.forget", path)?;
         self.area.remove(name)?;
         Ok(kept)
     }
@@ -297,6 +301,7 @@ impl Worktree {
         path: &str,
     ) -> Result<(), ApplyError> {
         let (old, new) = (OsStr::from_bytes(old.as_bytes()), OsStr::from_bytes(new.as_bytes()));
+        reach("sync.rename", path)?;
         match rustix::fs::renameat_with(from.fd(), old, to.fd(), new, flags) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST | Errno::NOENT) => Err(ApplyError::Raced(path.to_owned())),
@@ -308,6 +313,11 @@ impl Worktree {
     pub(crate) fn is_taken(&self, path: &str) -> bool {
         rustix::fs::statat(self.root.fd(), path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
+}
+
+fn reach(point: &str, path: &str) -> Result<(), ApplyError> {
+    let fail = |cause| ApplyError::System { what: "change", path: path.to_owned(), cause };
+    fault::reach(point).map_err(fail)
 }
 
 enum Place<'a> {

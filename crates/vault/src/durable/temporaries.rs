@@ -13,13 +13,12 @@ const TEMPORARY: &str = ".tmp-";
 const SWAP: &str = ".swap-";
 
 /// Tells this process from an earlier one that had the same pid, as is usual in containers.
-pub(super) fn process_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| {
-        // Without randomness two generations of one pid may look alike; that leaves a temporary
-        // lying about and endangers nothing.
-        format!("{:08x}", getrandom::u32().unwrap_or_default())
-    })
+pub(super) fn process_token() -> String {
+    static TOKEN: OnceLock<u32> = OnceLock::new();
+    // Without randomness two generations of one pid may look alike; that leaves a temporary lying
+    // about and endangers nothing.
+    let token = TOKEN.get_or_init(|| getrandom::u32().unwrap_or_default());
+    format!("{:08x}", token.wrapping_add(fault::incarnation()))
 }
 
 fn owner() -> String {
