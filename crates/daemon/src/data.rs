@@ -137,6 +137,11 @@ impl DataDir {
         self.root.join("sync")
     }
 
+    /// How far the audit log of each agent was when it was last looked at.
+    pub fn log_heads(&self) -> PathBuf {
+        self.root.join("log-heads")
+    }
+
     /// How long each foreign claim has been seen unchanged.
     pub fn claims(&self) -> PathBuf {
         self.root.join("claims.json")

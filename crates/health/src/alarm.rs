@@ -71,6 +71,8 @@ pub enum Subject {
     Failures(AgentId),
     /// One of the observer's sources falls behind.
     Behind(AgentId, String),
+    /// An audit log is not what the observer has seen of it.
+    Log(AgentId),
 }
 
 impl fmt::Display for Subject {
@@ -82,6 +84,7 @@ impl fmt::Display for Subject {
             Subject::Disk(agent) => write!(f, "disk-{agent}"),
             Subject::VaultSize(agent) => write!(f, "vault-size-{agent}"),
             Subject::Failures(agent) => write!(f, "failures-{agent}"),
+            Subject::Log(agent) => write!(f, "log-{agent}"),
             Subject::Behind(agent, source) => write!(f, "behind-{agent}-{}", task::slug(source, 24)),
         }
     }

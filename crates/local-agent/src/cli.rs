@@ -188,6 +188,7 @@ pub(crate) struct TrustTip {
 /// `log`
 #[derive(Subcommand, Debug)]
 pub(crate) enum Log {
-    /// Follow every agent's hash chain and name the first bad record.
+    /// Follow every agent's hash chain, hold it against git's history and against what this machine
+    /// has seen of it, and name the first bad record.
     Verify,
 }

@@ -7,6 +7,7 @@
 //!
 //! - [`Sync`]: the cycle, the heartbeats, and the arbiter of claims ([`claim::Publisher`]).
 //! - [`Report`], [`SyncError`], [`Status`]: what came of it.
+//! - [`LogHistory`]: what was committed of the audit logs.
 //!
 //! Inside, from the bottom up: `place` says which names may travel, `tree` reads and writes trees
 //! along changed paths, `scan` finds what changed on disk, `integrate` and `rights` decide (pure),
@@ -22,6 +23,7 @@ mod engine;
 mod git;
 mod handle;
 mod heartbeat;
+mod history;
 mod incoming;
 mod index;
 mod integrate;
@@ -40,6 +42,7 @@ mod worktree;
 pub use engine::Settings;
 pub use handle::Sync;
 pub use heartbeat::{BadNote, RemoteBeat};
+pub use history::LogHistory;
 pub use integrate::Side;
 pub use open::OpenError;
 pub use report::{Refusal, Report, Status, SyncError};

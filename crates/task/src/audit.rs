@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::log_chain::hash_fits;
 use crate::{AgentId, Digest, TaskId, canonical};
 
 /// How an event ended.
@@ -157,89 +158,10 @@ impl AuditRecord {
 
     /// Reads a line and checks its own hash.
     pub fn parse(line: &str) -> Result<Self, String> {
-        let mut record: Self = serde_json::from_str(line).map_err(|e| format!("does not parse: {e}"))?;
-        let said = std::mem::take(&mut record.hash);
-        let text = canonical::to_string(&record).map_err(|e| e.to_string())?;
-        if Digest::of(text).hex() != said {
+        let record: Self = serde_json::from_str(line).map_err(|e| format!("does not parse: {e}"))?;
+        if !hash_fits(line, &record.hash) {
             return Err("was changed: its hash does not fit its content".into());
         }
-        record.hash = said;
         Ok(record)
-    }
-}
-
-/// The first record that breaks a chain.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: record {reason}")]
-pub struct BadRecord {
-    /// Line within the text, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-/// Follows the chain of one agent's log from `head` through `text`; returns its new end.
-///
-/// A last line without a line end was torn by a crash and counts as bad.
-pub fn verify_chain(text: &str, agent: &AgentId, head: ChainHead) -> Result<ChainHead, BadRecord> {
-    let mut head = head;
-    for (at, line) in text.split_inclusive('\n').enumerate() {
-        let bad = |reason: String| BadRecord { line: at + 1, reason };
-        let whole = line.strip_suffix('\n').ok_or_else(|| bad("is torn: it has no line end".into()))?;
-        let record = AuditRecord::parse(whole).map_err(bad)?;
-        if record.agent_id != *agent {
-            return Err(bad(format!("belongs to {}", record.agent_id)));
-        }
-        if record.seq != head.seq + 1 {
-            return Err(bad(format!("has number {} where {} was due", record.seq, head.seq + 1)));
-        }
-        if record.prev_hash != head.hash {
-            return Err(bad("does not follow the record before it".into()));
-        }
-        head = record.head();
-    }
-    Ok(head)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn log(n: u64) -> (AgentId, Vec<String>) {
-        let agent: AgentId = "cloud-001".parse().expect("agent");
-        let mut head = ChainHead::default();
-        let lines = (0..n)
-            .map(|i| {
-                let event = AuditEvent::new("claim", None).with("n", i);
-                let at = "2026-02-23T03:15:00.123456789Z".parse().expect("time");
-                let record = AuditRecord::seal(event, agent.clone(), at, &head).expect("record");
-                head = record.head();
-                record.to_line().expect("line")
-            })
-            .collect();
-        (agent, lines)
-    }
-
-    #[test]
-    fn the_first_bad_record_is_named() {
-        let (agent, lines) = log(5);
-        let check = |lines: Vec<String>| verify_chain(&lines.concat(), &agent, ChainHead::default());
-        assert_eq!(check(lines.clone()).expect("whole").seq, 5);
-
-        let mut flipped = lines.clone();
-        flipped[2] = flipped[2].replace("\"n\":2", "\"n\":9");
-        assert_eq!(check(flipped).expect_err("flipped").line, 3);
-
-        let mut dropped = lines.clone();
-        dropped.remove(1);
-        assert_eq!(check(dropped).expect_err("dropped").line, 2);
-
-        let mut reordered = lines.clone();
-        reordered.swap(3, 4);
-        assert_eq!(check(reordered).expect_err("reordered").line, 4);
-
-        let mut torn = lines;
-        torn[4].truncate(30);
-        assert_eq!(check(torn).expect_err("torn").line, 5);
     }
 }

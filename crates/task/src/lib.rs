@@ -24,6 +24,7 @@ mod excerpt;
 mod front_matter;
 mod id;
 mod kind;
+mod log_chain;
 mod money;
 mod order;
 mod stage;
@@ -34,7 +35,7 @@ pub use action::{
     Platform, Server, SocialDraft, SocialPost, WhatsappMessage,
 };
 pub use agent::{AgentId, AgentIdError, Role};
-pub use audit::{AuditEvent, AuditRecord, BadRecord, ChainHead, Outcome as AuditOutcome, verify_chain};
+pub use audit::{AuditEvent, AuditRecord, ChainHead, Outcome as AuditOutcome};
 pub use body::{Body, inert};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use digest::{Digest, DigestError};
@@ -45,6 +46,7 @@ pub use front_matter::{
 };
 pub use id::{FileName, FileNameError, MAX_ID, Marker, TaskId, TaskIdError, slug};
 pub use kind::TaskKind;
+pub use log_chain::{BadRecord, Chain};
 pub use money::{Amount, AmountError, Currency};
 pub use order::{Mode, Order, OrderError, action_digest};
 pub use stage::{Location, Misplaced, Stage, StageName};

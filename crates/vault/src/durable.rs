@@ -42,7 +42,7 @@ impl FileError {
         Self { what, path: path.into(), cause }
     }
 
-    fn from_io(what: &'static str, path: impl Into<PathBuf>, error: &io::Error) -> Self {
+    pub(crate) fn from_io(what: &'static str, path: impl Into<PathBuf>, error: &io::Error) -> Self {
         Self::new(what, path, Errno::from_io_error(error).unwrap_or(Errno::IO))
     }
 

@@ -37,7 +37,7 @@ pub use inbox::{Intake, TakenIn};
 pub use kill_switch::{KillSwitch, StopError};
 pub use listing::{Entry, Folder, Listing, Stranger};
 pub use lock::{Guard, LockError};
-pub use logs::{LogCheck, LogError};
+pub use logs::{CommittedLog, LogCheck, LogError, VerifyError};
 pub use open::{FOLDERS, Limits, OpenError, Vault};
 pub use pages::PageError;
 pub use raw::{Overwrite, RawError};

@@ -4,22 +4,28 @@
 //! for each record, because another process of the same agent may have written meanwhile. A file
 //! is never older than the newest one there is, even if the clock goes back.
 
+mod heads;
+mod verify;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::Value;
-use task::{AgentId, AuditEvent, AuditOutcome, AuditRecord, BadRecord, ChainHead, verify_chain};
+use task::{AgentId, AuditEvent, AuditOutcome, AuditRecord, ChainHead};
 
 use crate::durable::{Dir, FileError, sync_fd};
 use crate::lock::lock_file;
 use crate::{LockError, SetAsideError, Vault};
+
+pub(crate) use heads::Heads;
+use heads::KeptHead;
+pub use verify::{CommittedLog, LogCheck, VerifyError};
 
 /// The longest line that is looked for at the end of a log.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -27,8 +33,6 @@ const LONGEST_LINE: u64 = 1 << 20;
 const LONGEST_TEXT: usize = 500;
 /// See [`LONGEST_TEXT`].
 const MOST_ITEMS: usize = 100;
-/// The largest day that is verified.
-const LARGEST_DAY: u64 = 1 << 30;
 
 /// Why an event was not logged.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +54,6 @@ pub enum LogError {
     /// The file system.
     #[error(transparent)]
     File(#[from] FileError),
-}
-
-/// What verification found of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogCheck {
-    /// Relative to the vault.
-    pub path: PathBuf,
-    /// The number of the last record in it, or the first record that is wrong.
-    pub result: Result<u64, BadRecord>,
 }
 
 /// The newest file per agent, valid as long as no name was added to the folder.
@@ -108,6 +103,7 @@ impl Vault {
         let date = newest.map_or(now.date_naive(), |newest| newest.max(now.date_naive()));
         let name = file_name(date, agent);
         let mut text = String::new();
+        let found = end.head.clone();
         let mut head = end.head;
         if let Some(note) = end.note {
             tracing::warn!(log = name, note, "the log was repaired");
@@ -118,7 +114,8 @@ impl Vault {
             text.push_str(&line(&record)?);
         }
         let record = seal(event, agent, now, &head)?;
-        text.push_str(&line(&record)?);
+        let last = line(&record)?;
+        text.push_str(&last);
 
         let mut file = open(&dir, &name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND)?;
         let fail = |what, e: std::io::Error| {
@@ -136,7 +133,25 @@ impl Vault {
             dir.sync()?;
             self.remember_newest(&dir, agent, Some(date))?;
         }
+        let size = |text: &str| u64::try_from(text.len()).unwrap_or_default();
+        let end = before + size(&text);
+        // Which line of its file it is, nobody asks of an agent's own log.
+        let head = KeptHead { chain: record.head(), day: date, line: 0, start: end - size(&last), end };
+        self.keep_own_head(agent, &found, &head);
         Ok(record)
+    }
+
+    /// Keeps how far the own log is, unless it had been cut or rewritten before this record: then
+    /// what was seen before stays, for [`Vault::verify_logs`] to tell.
+    fn keep_own_head(&self, agent: &AgentId, found: &ChainHead, head: &KeptHead) {
+        let Some(heads) = self.heads() else { return };
+        match heads.load(agent) {
+            Ok(Some(kept)) if kept.chain.seq > found.seq => {}
+            Ok(Some(kept)) if kept.chain.seq == found.seq && kept.chain.hash != found.hash => {}
+            Ok(_) => return verify::keep(heads, agent, head),
+            Err(_) => {}
+        }
+        tracing::warn!(%agent, "the audit log is not the one that was written last; see local-agent log verify");
     }
 
     /// The date of the agent's newest log.
@@ -218,43 +233,6 @@ impl Vault {
             None => ChainHead::default(),
         };
         Ok(End { head, note: damage(note, damaged) })
-    }
-
-    /// Verifies the logs of all agents, in the order of agent and day.
-    pub fn verify_logs(&self) -> Result<Vec<LogCheck>, FileError> {
-        let dir = self.dir("Logs")?;
-        let mut logs = self.logs_of(&dir)?;
-        logs.sort_by(|(a_date, a), (b_date, b)| (a, a_date).cmp(&(b, b_date)));
-        let mut checks = Vec::new();
-        let mut last: Option<(AgentId, ChainHead)> = None;
-        for (date, agent) in logs {
-            let name = file_name(date, &agent);
-            let path = PathBuf::from("Logs").join(&name);
-            let text = match dir.read(&name, LARGEST_DAY).map(|c| String::from_utf8(c.bytes)) {
-                Ok(Ok(text)) => text,
-                Ok(Err(_)) => {
-                    let bad = BadRecord { line: 1, reason: "is not UTF-8".into() };
-                    checks.push(LogCheck { path, result: Err(bad) });
-                    continue;
-                }
-                Err(e) => {
-                    checks.push(LogCheck { path, result: Err(BadRecord { line: 1, reason: e.to_string() }) });
-                    continue;
-                }
-            };
-            let head = match last.take() {
-                Some((of, head)) if of == agent => head,
-                _ => ChainHead::default(),
-            };
-            let result = verify_chain(&text, &agent, head);
-            // After a bad record the next day is held against this one's last whole line.
-            let next = result.clone().ok().or_else(|| {
-                text.lines().rev().find_map(|line| AuditRecord::parse(line).ok()).map(|r| r.head())
-            });
-            last = next.map(|head| (agent, head));
-            checks.push(LogCheck { path, result: result.map(|head| head.seq) });
-        }
-        Ok(checks)
     }
 }
 

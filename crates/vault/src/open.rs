@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::durable::{self, Dir, FileError};
-use crate::logs::LogCache;
+use crate::logs::{Heads, LogCache};
 use crate::{LockError, SetAsideError};
 
 /// The folders that every vault has.
@@ -62,6 +62,7 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 pub struct Vault {
     inner: Arc<Inner>,
+    heads: Option<Arc<Heads>>,
 }
 
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Vault {
         let staging = root.below(STAGING, true)?;
         let inner =
             Inner { root, staging, limits, folders: Mutex::new(HashMap::new()), logs: LogCache::default() };
-        let vault = Self { inner: Arc::new(inner) };
+        let vault = Self { inner: Arc::new(inner), heads: None };
         match vault.root_dir().write_new(".gitignore", IGNORE.as_bytes()) {
             Ok(()) | Err(durable::DurableError::Exists(_)) => {}
             Err(durable::DurableError::Gone(path)) => {
@@ -99,6 +100,14 @@ impl Vault {
         }
         vault.rescue()?;
         Ok(vault)
+    }
+
+    /// Keeps in `folder`, outside of the vault, how far each agent's log is; see
+    /// [`Vault::verify_logs`] and [`Vault::note_heads`].
+    #[must_use]
+    pub fn keeping_heads(mut self, folder: impl AsRef<Path>) -> Self {
+        self.heads = Some(Arc::new(Heads::at(folder.as_ref())));
+        self
     }
 
     fn rescue(&self) -> Result<(), OpenError> {
@@ -163,6 +172,10 @@ impl Vault {
 
     pub(crate) fn staging(&self) -> &Dir {
         &self.inner.staging
+    }
+
+    pub(crate) fn heads(&self) -> Option<&Heads> {
+        self.heads.as_deref()
     }
 
     pub(crate) fn log_cache(&self) -> &LogCache {

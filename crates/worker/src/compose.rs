@@ -32,6 +32,7 @@ pub struct Composed {
 pub fn open_vault(setup: &Setup) -> Result<Vault, Failure> {
     let limits = Limits { max_task_bytes: setup.config.vault.max_task_bytes };
     Vault::open(&setup.vault_path, limits)
+        .map(|vault| vault.keeping_heads(setup.data.log_heads()))
         .or_failed(format!("cannot open the vault {}", setup.vault_path.display()))
 }
 

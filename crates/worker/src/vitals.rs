@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use daemon::{Failure, OrFailure as _, Setup};
-use health::{Awake, Coverage, Heartbeat, Incidents, Inputs, Note, Outcomes, Peer, VaultSize, evaluate};
+use health::{
+    Alarm, Awake, Coverage, Heartbeat, Incidents, Inputs, Note, Outcomes, Peer, Subject, VaultSize, evaluate,
+};
 use serde::{Deserialize, Serialize};
 use sync::Sync;
 use task::{AgentId, Clock, Role, Stage};
@@ -202,7 +204,7 @@ impl Vitals {
                 listened_until: peer.listened_until,
             })
             .collect();
-        let alarms = evaluate(
+        let mut alarms = evaluate(
             &Inputs {
                 agent: &self.agent,
                 now,
@@ -215,11 +217,35 @@ impl Vitals {
             },
             &self.limits,
         );
+        alarms.extend(self.look_at_logs().await);
         let changes = self.incidents.update(&self.vault, &self.agent, &alarms, now);
         for error in &changes.failed {
             tracing::warn!("{error}");
         }
         !changes.opened.is_empty() || !changes.recovered.is_empty()
+    }
+
+    /// Whether the other agents' logs go on from where they were seen last.
+    async fn look_at_logs(&self) -> Option<Alarm> {
+        let (vault, agent) = (self.vault.clone(), self.agent.clone());
+        let noted = tokio::task::spawn_blocking(move || vault.note_heads(&agent)).await;
+        let bad = match noted {
+            Ok(Ok(bad)) => bad.into_iter().next()?,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the other agents' logs were not looked at");
+                return None;
+            }
+            // It has panicked, which has been said, or the runtime is ending.
+            Err(_) => return None,
+        };
+        let reason = bad.result.err()?;
+        Some(Alarm {
+            subject: Subject::Log(self.agent.clone()),
+            title: "an audit log was cut or rewritten".to_owned(),
+            detail: format!("{}, {reason}", bad.path.display()),
+            remedy: "run local-agent log verify, and find out what had access to the other machine or to the \
+                     repository; until then trust neither",
+        })
     }
 
     async fn beat_remote(&mut self, now: DateTime<Utc>, coverage: &[Coverage]) {

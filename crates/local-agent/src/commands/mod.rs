@@ -39,7 +39,7 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Stop(arguments) => switch::stop(setup, &arguments.reason),
         Command::Resume => switch::resume(setup),
         Command::TrustTip(arguments) => switch::trust_tip(setup, &arguments.sha).await,
-        Command::Log(Log::Verify) => log::verify(setup),
+        Command::Log(Log::Verify) => log::verify(setup).await,
     }
 }
 

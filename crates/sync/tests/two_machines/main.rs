@@ -5,4 +5,5 @@ mod chance;
 mod claims;
 mod heartbeats;
 mod hostile;
+mod logs;
 mod world;
