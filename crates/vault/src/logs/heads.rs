@@ -107,7 +107,7 @@ mod tests {
             heads.store(&agent, &head).expect("store");
             assert_eq!(heads.load(&agent).expect("load"), Some(head));
         }
-        assert_eq!(heads.agents(), [agent.clone()]);
+        assert_eq!(heads.agents(), std::slice::from_ref(&agent));
         std::fs::write(heads.path(&agent), "0001 ab").expect("write");
         assert!(heads.load(&agent).is_err());
     }
