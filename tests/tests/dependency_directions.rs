@@ -19,24 +19,24 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("router", &["task"]),
     ("signature", &["task"]),
     // daemon takes the inventory of credentials that policy judges.
-    ("daemon", &["task", "config", "policy"]),
-    ("claim", &["task", "config", "vault", "router"]),
+    ("daemon", &["fault", "task", "config", "policy"]),
+    ("claim", &["fault", "task", "config", "vault", "router"]),
     // sync publishes claims: it implements claim's `Publisher`, and the router says which kinds have one claimant.
     ("sync", &["fault", "task", "config", "vault", "router", "claim"]),
     ("health", &["task", "config", "vault"]),
-    ("watchers", &["task", "config", "vault"]),
-    ("drafter", &["task", "config", "policy"]),
+    ("watchers", &["fault", "task", "config", "vault"]),
+    ("drafter", &["fault", "task", "config", "policy"]),
     // the dashboard shows what health found.
     ("reports", &["task", "config", "vault", "health"]),
-    ("approval", &["task", "config", "policy", "vault", "signature"]),
+    ("approval", &["fault", "task", "config", "policy", "vault", "signature"]),
     ("mcp-client", &["task", "config", "policy"]),
-    ("executor", &["task", "config", "policy", "vault", "signature", "mcp-client"]),
-    ("mcp-servers", &["task", "config", "policy", "signature", "daemon"]),
+    ("executor", &["fault", "task", "config", "policy", "vault", "signature", "mcp-client"]),
+    ("mcp-servers", &["fault", "task", "config", "policy", "signature", "daemon"]),
     (
         "worker",
         &[
-            "task", "config", "vault", "policy", "router", "daemon", "claim", "sync", "health", "watchers",
-            "drafter",
+            "fault", "task", "config", "vault", "policy", "router", "daemon", "claim", "sync", "health",
+            "watchers", "drafter",
         ],
     ),
     (

@@ -164,6 +164,7 @@ impl Desk {
         task.front.decided_at = Some(order.issued);
         task.front.reason = None;
         task.front.effect = None;
+        fault::reach("approve.finish").map_err(|e| FileError::new("approve", file.location.path(), e))?;
         let file = self.vault.finish(&file, &task, Stage::Approved)?;
         let event = AuditEvent::new("approve", Some(id.clone()))
             .with("digest", seen.to_string())
@@ -185,6 +186,7 @@ impl Desk {
         withdraw(&mut task);
         task.front.decided_at = Some(self.clock.now().trunc_subsecs(0));
         task.front.reason = Some(reason.trim().to_owned());
+        fault::reach("reject.finish").map_err(|e| FileError::new("reject", file.location.path(), e))?;
         let file = self.vault.finish(&file, &task, Stage::Rejected)?;
         let event = AuditEvent::new("reject", Some(id.clone())).result(AuditOutcome::Refused);
         self.log(event, "rejected", &file)?;

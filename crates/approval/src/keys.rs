@@ -193,6 +193,7 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, InitError> {
 
 fn make_folder(path: &Path) -> Result<(), InitError> {
     let failed = |source| InitError::File { action: "create", path: path.to_owned(), source };
+    fault::reach("keys.mkdir").map_err(|e| failed(e.into()))?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
     // Its name in the folder above must survive a power cut as well.
     path.parent().map_or(Ok(()), |above| std::fs::File::open(above)?.sync_all()).map_err(failed)
@@ -221,6 +222,7 @@ fn write_private(path: &Path, bytes: &[u8], created: &mut Vec<PathBuf>) -> Resul
     let temporary = path.with_file_name(name);
     let failed = |source| InitError::File { action: "write", path: temporary.clone(), source };
     let write = || {
+        fault::reach("keys.write")?;
         let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()

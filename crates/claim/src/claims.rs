@@ -140,7 +140,9 @@ impl Claims {
         let wanted: Vec<Location> = candidates.into_iter().filter(|c| self.may_take(c)).collect();
         let (vault, agent, shared) =
             (self.vault.clone(), self.settings.agent.clone(), self.publisher.is_some());
-        let moved = tokio::task::spawn_blocking(move || reserve(&vault, &agent, wanted, shared)).await;
+        let moved =
+            tokio::task::spawn_blocking(fault::inherit(move || reserve(&vault, &agent, wanted, shared)))
+                .await;
         let moved = match moved {
             Ok(moved) => moved,
             Err(_) => {
@@ -167,7 +169,7 @@ impl Claims {
         let mut taken = Taken::default();
         let (vault, agent, shared) =
             (self.vault.clone(), self.settings.agent.clone(), self.publisher.is_some());
-        let known = tokio::task::spawn_blocking(move || own(&vault, &agent, shared))
+        let known = tokio::task::spawn_blocking(fault::inherit(move || own(&vault, &agent, shared)))
             .await
             .map_err(|_| ClaimError::Shutdown)??;
         let mut reserved = self.take_unknown();
@@ -187,7 +189,7 @@ impl Claims {
     pub async fn release(&self, claim: Owned) -> Result<Location, ClaimError> {
         let vault = self.vault.clone();
         let agent = self.settings.agent.clone();
-        tokio::task::spawn_blocking(move || put_back(&vault, &agent, &claim.location))
+        tokio::task::spawn_blocking(fault::inherit(move || put_back(&vault, &agent, &claim.location)))
             .await
             .map_err(|_| ClaimError::Shutdown)?
     }
@@ -199,9 +201,12 @@ impl Claims {
         }
         let vault = self.vault.clone();
         let agent = self.settings.agent.clone();
-        tokio::task::spawn_blocking(move || Ok(vault.remove_claim(&agent, &claim.location.id)?))
-            .await
-            .map_err(|_| ClaimError::Shutdown)?
+        let ended = move || -> Result<(), ClaimError> {
+            fault::reach("claim.complete")
+                .map_err(|e| FileError::new("end the claim of", claim.location.path(), e))?;
+            Ok(vault.remove_claim(&agent, &claim.location.id)?)
+        };
+        tokio::task::spawn_blocking(fault::inherit(ended)).await.map_err(|_| ClaimError::Shutdown)?
     }
 
     async fn publish(&self, reserved: Vec<Claim<Reserved>>, taken: &mut Taken) {
@@ -242,9 +247,9 @@ impl Claims {
             return;
         }
         let (vault, agent) = (self.vault.clone(), self.settings.agent.clone());
-        let results = tokio::task::spawn_blocking(move || {
+        let results = tokio::task::spawn_blocking(fault::inherit(move || {
             claims.into_iter().filter_map(|claim| withdraw(&vault, &agent, claim).err()).collect::<Vec<_>>()
-        });
+        }));
         // Cut off by shutdown: they are in In_Progress/<me> and the next start resumes them.
         failed.extend(results.await.unwrap_or_default());
     }
@@ -284,6 +289,7 @@ fn reserve(vault: &Vault, agent: &AgentId, wanted: Vec<Location>, published: boo
         let Some(first) = group.first().map(|from| from.id.clone()) else { continue };
         // No snapshot comes between the moves and the claim files.
         let moved = vault.lock_shared().map_err(ClaimError::from).and_then(|guard| {
+            fault::reach("claim.take").map_err(|e| FileError::new("claim", vault.root(), e))?;
             let moved = vault.advance_all(&group, &to)?;
             Ok((guard, moved))
         });
@@ -314,6 +320,8 @@ fn accompany(
     }
     let written =
         ClaimRecord::fresh(agent.clone(), location.id.clone()).map_err(ClaimError::from).and_then(|record| {
+            fault::reach("claim.record")
+                .map_err(|e| FileError::new("claim", vault.path_of(&location.path()), e))?;
             vault.write_claim(agent, &record.id, &record.to_bytes())?;
             Ok(record)
         });
@@ -379,6 +387,8 @@ fn withdraw(vault: &Vault, agent: &AgentId, claim: Claim<Reserved>) -> Result<()
 
 pub(crate) fn put_back(vault: &Vault, owner: &AgentId, location: &Location) -> Result<Location, ClaimError> {
     let _guard = vault.lock_shared()?;
+    fault::reach("claim.put_back")
+        .map_err(|e| FileError::new("put back", vault.path_of(&location.path()), e))?;
     // The claim file first: alone it would mean nothing, a task without one is only unpublished.
     vault.remove_claim(owner, &location.id)?;
     Ok(vault.advance(location, Stage::NeedsAction)?)

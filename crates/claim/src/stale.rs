@@ -57,7 +57,7 @@ impl Claims {
     pub async fn reclaim_stale(&self, observation: Observation) -> Result<Vec<TaskId>, StaleError> {
         let (vault, settings, now) = (self.vault.clone(), self.settings.clone(), self.clock.now());
         let limit = TimeDelta::from_std(settings.stale_after).unwrap_or(TimeDelta::MAX);
-        tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(fault::inherit(move || {
             let old = load(&settings.state_file);
             let mut new = Sightings::new();
             let mut returned = Vec::new();
@@ -88,7 +88,7 @@ impl Claims {
                 durable::replace(&settings.state_file, &text)?;
             }
             Ok(returned)
-        })
+        }))
         .await
         .map_err(|_| StaleError::Shutdown)?
     }

@@ -75,6 +75,7 @@ impl DataDir {
         let io = |source| DataDirError::Io { path: root.clone(), source };
         let mut private = DirBuilder::new();
         private.recursive(true).mode(0o700);
+        fault::reach("data.mkdir").map_err(|e| io(e.into()))?;
         private.create(&root).map_err(io)?;
         let metadata = std::fs::metadata(&root).map_err(io)?;
         let me = rustix::process::geteuid().as_raw();
@@ -92,6 +93,7 @@ impl DataDir {
             tracing::info!("data directory {} was open to other users; it is closed now", root.display());
         }
         for name in FOLDERS {
+            fault::reach("data.mkdir").map_err(|e| io(e.into()))?;
             private.create(root.join(name)).map_err(io)?;
         }
         Ok(Self { root })

@@ -36,6 +36,7 @@ mod credentials;
 mod data;
 mod env;
 mod failure;
+mod fault_plan;
 mod lock;
 mod logging;
 mod run;

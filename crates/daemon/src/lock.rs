@@ -58,6 +58,7 @@ impl InstanceLock {
         let path = data.lock(agent);
         let io = |source| InstanceLockError::Io { path: path.clone(), source };
         // The file stays for ever: deleting it would let two processes lock two files of one name.
+        fault::reach("data.lock").map_err(|e| io(e.into()))?;
         let mut file =
             File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

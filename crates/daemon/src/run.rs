@@ -38,6 +38,10 @@ pub fn status(program: &str, threads: Threads, work: impl Future<Output = Result
     if threads == Threads::Few {
         builder.worker_threads(2);
     }
+    if let Err(failure) = crate::fault_plan::arm(program) {
+        let _ = writeln!(std::io::stderr(), "{program}: {}", shown(&failure.to_string()));
+        return failure.status();
+    }
     let result = match builder
         .max_blocking_threads(BLOCKING)
         .thread_keep_alive(Duration::from_secs(2))
@@ -51,6 +55,7 @@ pub fn status(program: &str, threads: Threads, work: impl Future<Output = Result
         }
         Err(error) => Err(Failure::failed("cannot start the runtime").because(error)),
     };
+    crate::fault_plan::account(program);
     match result {
         Ok(()) => 0,
         Err(failure) => {

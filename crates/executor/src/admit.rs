@@ -9,7 +9,6 @@ use task::{Location, Mode, Order, Server, Stage};
 use vault::{Folder, MoveError, ReadError, TaskFile};
 
 use crate::core::{Core, Problem, explain};
-use crate::fault::Step;
 use crate::journal::Ending;
 use crate::report::{End, Report};
 use crate::{Row, State};
@@ -98,7 +97,6 @@ impl Core {
                 Err(MoveError::Gone(_) | MoveError::Exists(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            self.faults.reach(Step::Claimed)?;
             // A rename takes whatever bytes are there by then: they are read and checked again.
             let Some(again) = self.read(&claimed, report)? else { return Ok(None) };
             file = again;
@@ -116,7 +114,6 @@ impl Core {
         let front = &file.task.front;
         let (Some(text), Some(signature)) = (&front.order, &front.signature) else { return Ok(None) };
         let row = self.journal.accept(verified.order(), text, signature, self.clock.now())?;
-        self.faults.reach(Step::Accepted)?;
         self.resume(file, row, report)
     }
 

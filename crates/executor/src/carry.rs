@@ -11,7 +11,6 @@ use vault::TaskFile;
 
 use crate::admit::{Objection, Work};
 use crate::core::{Core, Problem, ServerLock, explain};
-use crate::fault::Step;
 use crate::journal::{Dispatch, Ending};
 use crate::outcome::{Known, of_call};
 use crate::report::{End, Report};
@@ -50,7 +49,7 @@ pub(crate) async fn carry(core: &Arc<Core>, caller: &dyn ToolCaller, work: Work)
         Go::Settle => Known::Nothing("it was cut off before its outcome was written down".into()),
         Go::Call(call) => {
             let outcome = caller.call(call).await;
-            core.faults.reach(Step::Called)?;
+            fault::reach("execute.outcome")?;
             of_call(outcome)
         }
     };
@@ -91,7 +90,7 @@ pub(crate) async fn carry(core: &Arc<Core>, caller: &dyn ToolCaller, work: Work)
 pub(crate) async fn blocking<T: Send + 'static>(
     step: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(step).await?
+    tokio::task::spawn_blocking(fault::inherit(step)).await?
 }
 
 /// What came of asking.
@@ -164,7 +163,7 @@ impl Core {
             Dispatch::NotAccepted => return Ok(Go::No),
             Dispatch::Over(ruling) => return self.over(file, row, ruling, report).map(|()| Go::No),
         }
-        self.faults.reach(Step::Dispatching)?;
+        fault::reach("execute.call")?;
         if let Some(reason) = self.kill_switch.engaged() {
             self.journal.take_back(approval)?;
             report.stopped = Some(reason);
@@ -206,6 +205,9 @@ impl Core {
             Recovery::Owner => Settled::Ended(Ending::new(State::Unknown, message)),
             Recovery::Harmless | Recovery::Repeat => {
                 let Ok(arguments) = call.arguments() else { return unknown("it cannot be repeated") };
+                if let Err(error) = fault::reach("execute.repeat") {
+                    return Settled::Later(error.to_string());
+                }
                 // The same key: the other side takes both for one, and a refusal that says that
                 // nothing happened says it of both.
                 match of_call(caller.call(self.call(row, arguments)).await) {

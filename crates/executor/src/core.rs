@@ -9,7 +9,6 @@ use signature::Approvers;
 use task::{AgentId, Clock, Mode, Role, Server};
 use vault::{FileError, KillSwitch, LogError, MoveError, ReadError, SetAsideError, Vault};
 
-use crate::fault::Faults;
 use crate::{Journal, JournalError};
 
 /// One executor: its vault, its journal, and what it is allowed to be. All calls block.
@@ -25,7 +24,6 @@ pub(crate) struct Core {
     pub(crate) locks: PathBuf,
     pub(crate) kill_switch: KillSwitch,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) faults: Faults,
 }
 
 /// Something on this machine that kept a step from being made. The task is taken up again.
@@ -51,18 +49,14 @@ pub(crate) enum Problem {
     },
     #[error("work on it ended early: {0}")]
     Ended(#[from] tokio::task::JoinError),
-    #[cfg(test)]
-    #[error("crashed at {0:?}")]
-    Crash(crate::fault::Step),
+    /// Only where a fault was asked for: nothing else stops between two steps.
+    #[error("failed to go on: {0}")]
+    Stopped(#[from] fault::Errno),
 }
 
 impl Problem {
     /// Whether it ends the whole cycle.
     pub(crate) fn is_fatal(&self) -> bool {
-        #[cfg(test)]
-        if matches!(self, Problem::Crash(_)) {
-            return true;
-        }
         // Without a journal nothing may be called.
         matches!(self, Problem::Journal(JournalError::Use { .. } | JournalError::Create { .. }))
     }

@@ -12,7 +12,6 @@ use vault::{KillSwitch, Vault};
 use crate::admit::Work;
 use crate::carry::{blocking, carry};
 use crate::core::{Core, Problem, explain};
-use crate::fault::Faults;
 use crate::{Journal, JournalError, Report, Settlement};
 
 /// What an executor is told.
@@ -57,14 +56,6 @@ pub struct Executor {
 impl Executor {
     /// Opens the journal in the data directory (`journal.sqlite`). Blocks for a moment.
     pub fn open(settings: Settings, caller: Arc<dyn ToolCaller>) -> Result<Self, OpenError> {
-        Ok(Self::with_faults(settings, caller, Faults::default())?)
-    }
-
-    pub(crate) fn with_faults(
-        settings: Settings,
-        caller: Arc<dyn ToolCaller>,
-        faults: Faults,
-    ) -> Result<Self, JournalError> {
         let journal = Journal::open(settings.data.join("journal.sqlite"))?;
         let core = Core {
             kill_switch: KillSwitch::new(settings.vault.clone(), settings.stop_file),
@@ -78,7 +69,6 @@ impl Executor {
             limits: settings.limits,
             locks: settings.data,
             clock: settings.clock,
-            faults,
         };
         Ok(Self { core: Arc::new(core), caller, ending: CancellationToken::new() })
     }

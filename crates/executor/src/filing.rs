@@ -9,7 +9,6 @@ use vault::{MoveError, TaskFile};
 
 use crate::admit::Objection;
 use crate::core::{Core, Problem};
-use crate::fault::Step;
 use crate::journal::Ending;
 use crate::report::{End, Report};
 use crate::{Row, State};
@@ -28,7 +27,7 @@ impl Core {
             // Another executor wrote an ending; that one counts.
             tracing::warn!(approval, "the journal has an ending for this approval already");
         }
-        self.faults.reach(Step::Ended)?;
+        fault::reach("execute.file")?;
         let Some(row) = self.journal.get(approval)? else { return Ok(()) };
         match file {
             Some(file) => self.file_as_journaled(file, &row, report),

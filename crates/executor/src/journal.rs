@@ -219,6 +219,7 @@ impl Journal {
             return Err(JournalError::Newer { path: journal.path.to_path_buf(), version });
         }
         journal.with(|connection| {
+            reach("journal.create")?;
             connection.execute_batch(SCHEMA)?;
             history::upgrade(connection, VERSION)
         })?;
@@ -255,6 +256,7 @@ impl Journal {
         now: DateTime<Utc>,
     ) -> Result<Row, JournalError> {
         self.with(|connection| {
+            reach("journal.accept")?;
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             let new = transaction.execute(
                 "INSERT INTO approvals (approval, task, order_text, signature, state, accepted)
@@ -272,6 +274,7 @@ impl Journal {
     /// Writes down that the call was not made after all.
     pub(crate) fn take_back(&self, approval: &str) -> Result<bool, JournalError> {
         self.change(
+            "journal.take_back",
             "UPDATE approvals SET state = 'accepted' WHERE approval = ?1 AND state = 'dispatching'",
             params![approval],
         )
@@ -285,6 +288,7 @@ impl Journal {
         message: &str,
     ) -> Result<bool, JournalError> {
         self.change(
+            "journal.postpone",
             "UPDATE approvals SET attempts = attempts + 1, not_before = ?2, message = ?3
              WHERE approval = ?1 AND state IN ('accepted', 'dispatching')",
             params![approval, stamp(until), message],
@@ -300,6 +304,7 @@ impl Journal {
     ) -> Result<bool, JournalError> {
         // Only what was never called can be withdrawn or rehearsed.
         self.change(
+            "journal.end",
             "UPDATE approvals SET state = ?2, reference = ?3, message = ?4, ended = ?5
              WHERE approval = ?1
                AND (state = 'dispatching' OR (state = 'accepted' AND ?2 IN ('withdrawn', 'failed', 'done')))
@@ -316,6 +321,7 @@ impl Journal {
         now: DateTime<Utc>,
     ) -> Result<bool, JournalError> {
         self.change(
+            "journal.resolve",
             "UPDATE approvals SET state = ?2, message = ?3, ended = ?4
              WHERE approval = ?1 AND state = 'unknown' AND ?2 IN ('done', 'failed')",
             params![approval, ending.state.name(), ending.message, stamp(now)],
@@ -337,8 +343,17 @@ impl Journal {
         rows.into_iter().map(|raw| self.decode(raw)).collect()
     }
 
-    fn change(&self, statement: &str, values: impl rusqlite::Params) -> Result<bool, JournalError> {
-        Ok(self.with(|connection| connection.execute(statement, values))? == 1)
+    fn change(
+        &self,
+        point: &str,
+        statement: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<bool, JournalError> {
+        let changed = self.with(|connection| {
+            reach(point)?;
+            connection.execute(statement, values)
+        })?;
+        Ok(changed == 1)
     }
 
     fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, JournalError> {
@@ -375,6 +390,14 @@ impl Journal {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// A fault point before a write.
+fn reach(point: &str) -> rusqlite::Result<()> {
+    fault::reach(point).map_err(|errno| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        rusqlite::Error::SqliteFailure(code, Some(errno.to_string()))
+    })
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

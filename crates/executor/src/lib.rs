@@ -26,7 +26,6 @@ mod admit;
 mod carry;
 mod core;
 mod executor;
-mod fault;
 mod filing;
 mod journal;
 mod limits;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use approval::{Desk, KeyFiles, NewKey, Signer, init};
 use chrono::{DateTime, TimeDelta, Utc};
+use fault::{Effect, Plan};
 use serde_json::{Value, json};
 use signature::Approvers;
 use task::{
@@ -20,7 +21,6 @@ use task::{
 };
 use vault::{Limits, TaskFile, Vault};
 
-use crate::fault::{Faults, Step};
 use crate::{End, Executor, Report, Settings};
 use world::World;
 
@@ -114,9 +114,15 @@ impl Machine {
         Executor::open(self.settings(), self.world.clone()).expect("executor")
     }
 
-    fn faulty(&self, step: Step) -> Executor {
-        Executor::with_faults(self.settings(), self.world.clone(), Faults { at: Some(step) })
-            .expect("executor")
+    /// A cycle in a process that ends right before the step `point`; whether it came so far.
+    async fn crash_at(&self, point: &str) -> bool {
+        let executor = self.executor();
+        fault::arm_here(Some(Plan::at(point, 1, Effect::Unwind)));
+        // The end of the simulated process must not be the end of the test.
+        let ended = tokio::spawn(async move { executor.run_cycle().await }).await;
+        let reached = fault::arm_here(None).is_some_and(|plan| plan.has_struck());
+        assert!(reached || ended.is_ok(), "{ended:?}");
+        reached
     }
 
     /// A task that waits for approval.

@@ -13,22 +13,24 @@
 mod plan;
 
 pub use plan::{Effect, Plan, PlanError};
-
-use rustix::io::Errno;
+pub use rustix::io::Errno;
 
 #[cfg(debug_assertions)]
 mod armed {
     use std::cell::{Cell, RefCell};
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{Arc, Mutex, PoisonError};
 
     use rustix::io::Errno;
 
     use crate::{Effect, Plan};
 
-    static EVERYWHERE: Mutex<Option<Plan>> = Mutex::new(None);
+    /// A plan is shared by the threads that work for one simulated process.
+    pub(crate) type Shared = Arc<Mutex<Plan>>;
+
+    static EVERYWHERE: Mutex<Option<Shared>> = Mutex::new(None);
 
     thread_local! {
-        static HERE: RefCell<Option<Plan>> = const { RefCell::new(None) };
+        static HERE: RefCell<Option<Shared>> = const { RefCell::new(None) };
         static INCARNATION: Cell<u32> = const { Cell::new(0) };
     }
 
@@ -40,26 +42,48 @@ mod armed {
         INCARNATION.set(n);
     }
 
-    pub(crate) fn everywhere(plan: Option<Plan>) {
-        *EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+    pub(crate) fn shared(plan: Option<Plan>) -> Option<Shared> {
+        plan.map(|plan| Arc::new(Mutex::new(plan)))
     }
 
-    pub(crate) fn here(plan: Option<Plan>) -> Option<Plan> {
+    pub(crate) fn plan_of(shared: &Shared) -> Plan {
+        shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn everywhere(plan: Option<Shared>) -> Option<Shared> {
+        std::mem::replace(&mut *EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner), plan)
+    }
+
+    pub(crate) fn here(plan: Option<Shared>) -> Option<Shared> {
         HERE.with_borrow_mut(|slot| std::mem::replace(slot, plan))
     }
 
+    pub(crate) fn known_here() -> Option<Shared> {
+        HERE.with_borrow(Clone::clone)
+    }
+
+    /// Takes the thread's plan away again, also when the work on it unwinds.
+    pub(crate) struct Lent {
+        pub(crate) plan: Option<Shared>,
+        pub(crate) process: u32,
+    }
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            here(self.plan.take());
+            incarnate(self.process);
+        }
+    }
+
     pub(crate) fn reach(point: &str) -> Result<(), Errno> {
-        let here = HERE.with_borrow_mut(|slot| slot.as_mut().map(|plan| plan.count(point)));
-        let effect = match here {
-            Some(effect) => effect,
-            None => {
-                let mut slot = EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner);
-                slot.as_mut().and_then(|plan| plan.count(point))
-            }
-        };
+        let plan = known_here().or_else(|| EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let Some(plan) = plan else { return Ok(()) };
+        let effect = plan.lock().unwrap_or_else(PoisonError::into_inner).count(point);
         match effect {
             None => Ok(()),
             Some(Effect::Fail(errno)) => Err(errno),
+            // The dead clean nothing up: what a destructor would still do is not done.
+            Some(Effect::Unwind) if std::thread::panicking() => Err(Errno::IO),
             // A panic cannot be taken for an error that somebody handles; this one is no mistake
             // that a hook should print.
             Some(Effect::Unwind) => std::panic::resume_unwind(Box::new(crate::Crash)),
@@ -95,18 +119,22 @@ pub fn reach(_point: &str) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Arms a plan for every thread that has none of its own; `None` disarms.
-pub fn arm(plan: Option<Plan>) {
+/// Arms a plan for every thread that has none of its own; `None` disarms. Gives the one that was
+/// armed, with what it has counted.
+pub fn arm(plan: Option<Plan>) -> Option<Plan> {
     #[cfg(debug_assertions)]
-    armed::everywhere(plan);
+    return armed::everywhere(armed::shared(plan)).map(|plan| armed::plan_of(&plan));
     #[cfg(not(debug_assertions))]
-    drop(plan);
+    {
+        drop(plan);
+        None
+    }
 }
 
 /// Arms a plan for this thread, and gives the one it had, with what it has counted.
 pub fn arm_here(plan: Option<Plan>) -> Option<Plan> {
     #[cfg(debug_assertions)]
-    return armed::here(plan);
+    return armed::here(armed::shared(plan)).map(|plan| armed::plan_of(&plan));
     #[cfg(not(debug_assertions))]
     {
         drop(plan);
@@ -129,6 +157,24 @@ pub fn incarnate(n: u32) {
     armed::incarnate(n);
     #[cfg(not(debug_assertions))]
     let _ = n;
+}
+
+/// `work` for another thread, which then works for the same simulated process as this one.
+pub fn inherit<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    #[cfg(debug_assertions)]
+    {
+        let (plan, process) = (armed::known_here(), incarnation());
+        move || {
+            if plan.is_none() && process == incarnation() {
+                return work();
+            }
+            let _lent = armed::Lent { plan: armed::here(plan), process: incarnation() };
+            incarnate(process);
+            work()
+        }
+    }
+    #[cfg(not(debug_assertions))]
+    work
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub struct Plan {
 /// A text that is no plan.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "{0:?} is no fault plan; write POINT:N:EFFECT, as in vault.rename:3:kill, with kill, stop, eio or enospc"
+    "{0:?} is no fault plan; write POINT:N:EFFECT, as in vault.rename:3:kill, with kill, stop, eio or enospc; or count"
 )]
 pub struct PlanError(String);
 
@@ -84,6 +84,9 @@ impl std::str::FromStr for Plan {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || PlanError(text.to_owned());
+        if text == "count" {
+            return Ok(Self::counting());
+        }
         let mut parts = text.rsplitn(3, ':');
         let (Some(effect), Some(n), Some(prefix)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(wrong());

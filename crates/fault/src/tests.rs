@@ -1,6 +1,8 @@
 use rustix::io::Errno;
 
-use crate::{Crash, Effect, Plan, arm_here, reach};
+use std::panic::catch_unwind;
+
+use crate::{Crash, Effect, Plan, arm_here, inherit, reach};
 
 #[test]
 fn the_nth_point_of_a_prefix_fails_and_all_are_counted() {
@@ -18,9 +20,11 @@ fn the_nth_point_of_a_prefix_fails_and_all_are_counted() {
 #[test]
 fn a_simulated_process_ends_by_unwinding() {
     arm_here(Some(Plan::at("", 1, Effect::Unwind)));
-    let ended = std::panic::catch_unwind(|| reach("vault.write")).expect_err("a crash");
-    arm_here(None);
+    let ended = catch_unwind(|| reach("vault.write")).expect_err("a crash");
     assert_eq!(ended.downcast_ref::<Crash>(), Some(&Crash));
+    assert!(catch_unwind(|| reach("vault.unlink")).is_err(), "the dead take no further step");
+    let plan = arm_here(None).expect("armed");
+    assert!(plan.has_struck());
 }
 
 #[test]
@@ -40,7 +44,18 @@ fn a_plan_is_read_from_text() {
     let check = |text: &str, expected: Option<Plan>| assert_eq!(text.parse().ok(), expected, "{text}");
     check("vault.rename:3:kill", Some(Plan::at("vault.rename", 3, Effect::Kill)));
     check(":1:eio", Some(Plan::at("", 1, Effect::Fail(Errno::IO))));
+    check("count", Some(Plan::counting()));
     check("vault.rename:0:kill", None);
     check("vault.rename:3", None);
     check("vault.rename:3:boom", None);
+}
+
+#[test]
+fn a_thread_that_works_for_this_one_shares_its_plan() {
+    arm_here(Some(Plan::at("vault.", 2, Effect::Fail(Errno::IO))));
+    assert_eq!(reach("vault.write"), Ok(()));
+    let helper = std::thread::spawn(inherit(|| reach("vault.fsync")));
+    assert_eq!(helper.join().expect("joined"), Err(Errno::IO));
+    assert_eq!(std::thread::spawn(|| reach("vault.fsync")).join().expect("joined"), Ok(()));
+    assert_eq!(arm_here(None).expect("armed").total(), 2);
 }

@@ -147,6 +147,7 @@ impl Ledger {
         now: DateTime<Utc>,
     ) -> Result<bool, LedgerError> {
         let changed = self.with(|connection| {
+            reach("ledger.begin")?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let changed = transaction.execute(
                 "INSERT INTO approvals (approval, tool, digest, state, started) VALUES (?1, ?2, ?3, 'started', ?4)
@@ -163,6 +164,7 @@ impl Ledger {
     /// Records how `approval` ended, durably.
     pub(crate) fn end(&self, approval: &str, state: &State, now: DateTime<Utc>) -> Result<(), LedgerError> {
         self.with(|connection| {
+            reach("ledger.end")?;
             connection.execute(
                 "UPDATE approvals SET state = ?2, outcome = ?3, ended = ?4 WHERE approval = ?1",
                 params![approval, state.name(), state.outcome().map(|v| v.to_string()), now.to_rfc3339()],
@@ -212,6 +214,14 @@ impl Ledger {
         };
         open().map_err(|source| LedgerError::Use { path: self.path.clone(), source })
     }
+}
+
+/// A fault point before a write.
+fn reach(point: &str) -> rusqlite::Result<()> {
+    fault::reach(point).map_err(|errno| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        rusqlite::Error::SqliteFailure(code, Some(errno.to_string()))
+    })
 }
 
 #[cfg(test)]

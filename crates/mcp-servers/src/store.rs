@@ -117,9 +117,12 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Store<T> {
         let write = || {
             let mut file =
                 File::options().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+            fault::reach("sample.write")?;
             file.write_all(&serde_json::to_vec_pretty(state)?)?;
             file.sync_all()?;
+            fault::reach("sample.rename")?;
             std::fs::rename(&temporary, path)?;
+            fault::reach("sample.fsync_dir")?;
             path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
         };
         write().map_err(|source| StoreError::File {
@@ -134,7 +137,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Store<T> {
 pub(crate) async fn blocking<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, Failure> + Send + 'static,
 ) -> Result<R, Failure> {
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(fault::inherit(work)).await {
         Ok(result) => result,
         Err(error) => Err(Failure::unknown(format!("the tool's work ended early: {error}"))),
     }

@@ -38,7 +38,8 @@ pub struct FileError {
 }
 
 impl FileError {
-    pub(crate) fn new(what: &'static str, path: impl Into<PathBuf>, cause: Errno) -> Self {
+    /// `what` reads on after "failed to".
+    pub fn new(what: &'static str, path: impl Into<PathBuf>, cause: Errno) -> Self {
         Self { what, path: path.into(), cause }
     }
 
@@ -159,7 +160,9 @@ impl Dir {
             let open = || rustix::fs::openat(&parent.fd, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
             let fd = match open() {
                 Err(Errno::NOENT) if create => {
-                    match rustix::fs::mkdirat(&parent.fd, name, NEW_FOLDER) {
+                    let made = fault::reach("vault.mkdir")
+                        .and_then(|()| rustix::fs::mkdirat(&parent.fd, name, NEW_FOLDER));
+                    match made {
                         Ok(()) => parent.sync()?,
                         Err(Errno::EXIST) => {}
                         Err(e) => return Err(FileError::new("create folder", path, e)),
@@ -251,13 +254,17 @@ impl Dir {
 
     /// Makes the folder's names durable.
     pub fn sync(&self) -> Result<(), FileError> {
-        sync_fd(&self.fd).map_err(|e| FileError::new("make durable", &self.path, e))
+        fault::reach("vault.fsync_dir")
+            .and_then(|()| sync_fd(&self.fd))
+            .map_err(|e| FileError::new("make durable", &self.path, e))
     }
 
     /// Removes a file's name; missing is fine.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), FileError> {
         let name = name.as_ref();
-        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+        let removed = fault::reach("vault.unlink")
+            .and_then(|()| rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()));
+        match removed {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(e) => Err(FileError::new("remove", self.path.join(name), e)),
         }
@@ -282,18 +289,22 @@ impl Dir {
 
     fn stage_as(&self, bytes: &[u8], name: String) -> Result<Staged<'_>, FileError> {
         let (staged, file) = self.create_as(name, bytes)?;
-        sync_fd(&file).map_err(|e| FileError::new("make durable", self.path.join(&staged.name), e))?;
+        fault::reach("vault.fsync")
+            .and_then(|()| sync_fd(&file))
+            .map_err(|e| FileError::new("make durable", self.path.join(&staged.name), e))?;
         Ok(staged)
     }
 
     fn create_as(&self, name: String, bytes: &[u8]) -> Result<(Staged<'_>, File), FileError> {
         let path = self.path.join(&name);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fd = rustix::fs::openat(&self.fd, name.as_str(), flags, NEW_FILE)
+        let fd = fault::reach("vault.create")
+            .and_then(|()| rustix::fs::openat(&self.fd, name.as_str(), flags, NEW_FILE))
             .map_err(|e| FileError::new("create", &path, e))?;
         // From here on an early return removes the file.
         let staged = Staged { dir: self, name, live: true };
         let mut file = File::from(fd);
+        fault::reach("vault.write").map_err(|e| FileError::new("write", &path, e))?;
         file.write_all(bytes).map_err(|e| FileError::from_io("write", &path, &e))?;
         Ok((staged, file))
     }
@@ -337,13 +348,14 @@ impl Dir {
         new: &str,
     ) -> Result<(), DurableError> {
         let name = name.as_ref();
-        rustix::fs::renameat_with(&self.fd, name, &target.fd, new, RenameFlags::NOREPLACE).map_err(
-            |e| match e {
+        let flags = RenameFlags::NOREPLACE;
+        fault::reach("vault.rename")
+            .and_then(|()| rustix::fs::renameat_with(&self.fd, name, &target.fd, new, flags))
+            .map_err(|e| match e {
                 Errno::NOENT => DurableError::Gone(self.path.join(name)),
                 Errno::EXIST => DurableError::Exists(target.path.join(new)),
                 e => rename_error("move", self.path.join(name), e).into(),
-            },
-        )
+            })
     }
 }
 
@@ -374,12 +386,14 @@ impl Staged<'_> {
     /// Gives it a name that must be new, durably.
     pub fn publish_new(mut self, target: &Dir, name: &str) -> Result<(), DurableError> {
         let flags = RenameFlags::NOREPLACE;
-        rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &target.fd, name, flags).map_err(
-            |e| match e {
+        fault::reach("vault.publish")
+            .and_then(|()| {
+                rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &target.fd, name, flags)
+            })
+            .map_err(|e| match e {
                 Errno::EXIST => DurableError::Exists(target.path.join(name)),
                 e => rename_error("create", target.path.join(name), e).into(),
-            },
-        )?;
+            })?;
         self.live = false;
         Ok(target.sync()?)
     }
@@ -391,7 +405,8 @@ impl Staged<'_> {
     }
 
     fn give_name(mut self, target: &Dir, name: &str) -> Result<(), FileError> {
-        rustix::fs::renameat(&self.dir.fd, self.name.as_str(), &target.fd, name)
+        fault::reach("vault.publish")
+            .and_then(|()| rustix::fs::renameat(&self.dir.fd, self.name.as_str(), &target.fd, name))
             .map_err(|e| FileError::new("replace", target.path.join(name), e))?;
         self.live = false;
         Ok(())
@@ -408,12 +423,14 @@ impl Staged<'_> {
         keep: impl FnOnce(Vec<u8>) -> Result<T, E>,
     ) -> Result<T, E> {
         let flags = RenameFlags::EXCHANGE;
-        rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &target.fd, name, flags).map_err(
-            |e| match e {
+        fault::reach("vault.exchange")
+            .and_then(|()| {
+                rustix::fs::renameat_with(&self.dir.fd, self.name.as_str(), &target.fd, name, flags)
+            })
+            .map_err(|e| match e {
                 Errno::NOENT => DurableError::Gone(target.path.join(name)),
                 e => rename_error("replace", target.path.join(name), e).into(),
-            },
-        )?;
+            })?;
         // What is under the temporary name now may be a person's: a failure leaves it there for
         // the next sweep.
         self.live = false;

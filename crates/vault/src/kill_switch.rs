@@ -82,7 +82,8 @@ impl KillSwitch {
         // The data directory's file last: a crash in between leaves it stopped.
         self.vault.lift_stop()?;
         let Some(file) = &self.file else { return Ok(()) };
-        match std::fs::remove_file(file) {
+        let reached = fault::reach("stop.forget").map_err(std::io::Error::from);
+        match reached.and_then(|()| std::fs::remove_file(file)) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(StopError::Remove { path: file.clone(), source })
             }

@@ -88,7 +88,8 @@ impl Vault {
     fn lock(&self, exclusive: bool) -> Result<Guard, LockError> {
         let path = || self.root().join(NAME);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fd = rustix::fs::openat(self.root_dir().fd(), NAME, flags, Mode::from_raw_mode(0o644))
+        let fd = fault::reach("vault.lock")
+            .and_then(|()| rustix::fs::openat(self.root_dir().fd(), NAME, flags, Mode::from_raw_mode(0o644)))
             .map_err(|e| FileError::new("open", path(), e))?;
         let stat = rustix::fs::fstat(&fd).map_err(|e| FileError::new("examine", path(), e))?;
         let file = identity(&stat);

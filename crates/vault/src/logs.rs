@@ -122,13 +122,18 @@ impl Vault {
             FileError::new(what, dir.path().join(&name), Errno::from_io_error(&e).unwrap_or(Errno::IO))
         };
         let before = file.metadata().map_err(|e| fail("examine", e))?.len();
-        if let Err(e) = file.write_all(text.as_bytes()) {
+        let written = fault::reach("log.append").map_err(std::io::Error::from);
+        if let Err(e) = written.and_then(|()| file.write_all(text.as_bytes())) {
             // A full disk may have taken half a line; the next append would repair it, but the
             // file can be left whole now. If that fails too, the repair does it.
             let _ = file.set_len(before);
             return Err(fail("write", e).into());
         }
-        sync_fd(&file).map_err(|e| FileError::new("make durable", dir.path().join(&name), e))?;
+        if let Err(e) = fault::reach("log.fsync").and_then(|()| sync_fd(&file)) {
+            // The kernel may have dropped these bytes: the next record must not stand behind them.
+            let _ = file.set_len(before);
+            return Err(FileError::new("make durable", dir.path().join(&name), e).into());
+        }
         if newest != Some(date) {
             dir.sync()?;
             self.remember_newest(&dir, agent, Some(date))?;
@@ -204,8 +209,11 @@ impl Vault {
             let torn = tail.split_off(whole);
             let kept = self.keep_conflict(&format!("{name}.torn"), &torn)?;
             let cut = len - u64::try_from(torn.len()).unwrap_or_default();
+            fault::reach("log.cut").map_err(|e| fail("cut off the torn line of", e.into()))?;
             file.set_len(cut).map_err(|e| fail("cut off the torn line of", e))?;
-            sync_fd(&file).map_err(|e| FileError::new("make durable", dir.path().join(name), e))?;
+            fault::reach("log.fsync")
+                .and_then(|()| sync_fd(&file))
+                .map_err(|e| FileError::new("make durable", dir.path().join(name), e))?;
             note = Some(format!("a torn last line of {} bytes was moved to {kept}", torn.len()));
         }
         // The last line that is a record. Damaged ones after it stay for `log verify` to name.
@@ -252,7 +260,9 @@ fn damage(note: Option<String>, lines: usize) -> Option<String> {
 
 pub(crate) fn open(dir: &Dir, name: &str, flags: OFlags) -> Result<File, FileError> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    rustix::fs::openat(dir.fd(), name, flags, Mode::from_raw_mode(0o644))
+    let reached = if flags.contains(OFlags::CREATE) { fault::reach("log.open") } else { Ok(()) };
+    reached
+        .and_then(|()| rustix::fs::openat(dir.fd(), name, flags, Mode::from_raw_mode(0o644)))
         .map(File::from)
         .map_err(|e| FileError::new("open", dir.path().join(name), e))
 }

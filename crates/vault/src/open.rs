@@ -79,7 +79,8 @@ impl Vault {
     /// processes left half-done; swapped-out words of a person among it go to `Conflicts/`.
     pub fn open(root: impl AsRef<Path>, limits: Limits) -> Result<Self, OpenError> {
         let path = root.as_ref();
-        std::fs::create_dir_all(path).map_err(|e| {
+        let reached = fault::reach("vault.mkdir").map_err(std::io::Error::from);
+        reached.and_then(|()| std::fs::create_dir_all(path)).map_err(|e| {
             let cause = rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO);
             FileError::new("create folder", path, cause)
         })?;

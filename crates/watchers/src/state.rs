@@ -99,6 +99,8 @@ impl State {
     }
 
     pub(crate) fn save(&self, path: &Path) -> Result<(), StateError> {
+        fault::reach("watch.state")
+            .map_err(|e| durable::DurableError::from(durable::FileError::new("replace", path, e)))?;
         Ok(durable::replace(path, &serde_json::to_vec(self)?)?)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;
 use task::{Clock, Location, Stage, Task, TaskId};
-use vault::{Vault, WriteError};
+use vault::{FileError, Vault, WriteError};
 
 use crate::state::StateError;
 use crate::{Batch, ChannelState, Channels, Source, SourceError, State};
@@ -207,6 +207,7 @@ fn create(vault: &Vault, state: &State, task: &Task) -> Result<bool, WatchError>
     if state.has_seen(id) {
         return Ok(false);
     }
+    fault::reach("watch.create").map_err(|e| WriteError::from(FileError::new("create", id.as_str(), e)))?;
     match vault.create(&Location::new(Stage::NeedsAction, id.clone()), task) {
         Ok(_) => Ok(true),
         Err(WriteError::Exists(_)) => Ok(false),
@@ -215,7 +216,7 @@ fn create(vault: &Vault, state: &State, task: &Task) -> Result<bool, WatchError>
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WatchError> {
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(fault::inherit(work)).await {
         Ok(value) => Ok(value),
         Err(error) if error.is_panic() => Err(SourceError::Panicked(said(&*error.into_panic())).into()),
         Err(_) => Err(WatchError::Ending),

@@ -12,7 +12,7 @@ use drafter::{Drafter, Request};
 use futures::FutureExt as _;
 use router::Route;
 use sync::Sync;
-use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Role, Stage, TaskId, TaskKind};
+use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Role, Stage, Task, TaskId, TaskKind};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vault::{KillSwitch, ReadError, TaskFile, Vault};
@@ -388,7 +388,7 @@ impl Worker {
         }
         let (vault, to) = (parts.vault.clone(), stage.clone());
         let moved: TaskFile =
-            blocking(move || vault.finish(&file, &task, to)).await.ok_or(WorkerError::Ending)??;
+            blocking(move || place(&vault, &file, &task, to)).await.ok_or(WorkerError::Ending)??;
         if let Some(path) = moved.displaced {
             tracing::warn!(task = %moved.location.id, "edited while in work; that version is in {path}");
         }
@@ -453,9 +453,16 @@ impl Worker {
     }
 }
 
+/// Writes what was drafted, and moves the task on.
+fn place(vault: &Vault, file: &TaskFile, task: &Task, to: Stage) -> Result<TaskFile, vault::MoveError> {
+    fault::reach("draft.place")
+        .map_err(|e| vault::FileError::new("write the draft", file.location.path(), e))?;
+    vault.finish(file, task, to)
+}
+
 /// Runs file work off the runtime; `None` when the runtime is going down.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(fault::inherit(work)).await {
         Ok(value) => Some(value),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => None,

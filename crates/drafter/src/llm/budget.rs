@@ -170,9 +170,11 @@ fn read(path: &Path) -> std::io::Result<Option<String>> {
 /// lock that the caller holds makes the temporary name ours.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let temporary = path.with_extension("tmp");
+    fault::reach("budget.write")?;
     let mut file = File::create(&temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    fault::reach("budget.rename")?;
     std::fs::rename(&temporary, path)?;
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),

@@ -38,6 +38,7 @@ impl Journal {
     ) -> Result<Dispatch, JournalError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         // Immediate: nobody else writes between the look at the history and what is added to it.
+        super::reach("journal.dispatch").map_err(|source| self.used(source))?;
         let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)
             .map_err(|source| self.used(source))?;
         let history = self.history(&transaction, &order.action.call, now)?;
@@ -64,6 +65,7 @@ impl Journal {
         message: &str,
     ) -> Result<bool, JournalError> {
         self.change(
+            "journal.hold",
             "UPDATE approvals SET not_before = ?2, message = ?3 WHERE approval = ?1 AND state = 'accepted'",
             params![approval, stamp(until), message],
         )

@@ -4,24 +4,23 @@
 use super::world::Next;
 use super::*;
 
-/// Crashes at `step`, starts again, and gives the report of the second run.
-async fn crash_at(machine: &Machine, step: Step) -> Report {
-    let crashed = machine.faulty(step).cycle().await;
-    assert!(crashed.is_err(), "it should have crashed at {step:?}: {crashed:?}");
+/// Crashes before the step `point`, starts again, and gives the report of the second run.
+async fn crash_at(machine: &Machine, point: &str) -> Report {
+    assert!(machine.crash_at(point).await, "it should have crashed at {point}");
     let executor = machine.executor();
     let report = executor.run_cycle().await;
     let after = executor.run_cycle().await;
-    assert_eq!(after, Report::default(), "{step:?}: nothing is left to do");
+    assert_eq!(after, Report::default(), "{point}: nothing is left to do");
     report
 }
 
-async fn check(action: Action, step: Step, effects: u32, end: End) {
+async fn check(action: Action, point: &str, effects: u32, end: End) {
     let machine = Machine::new();
     let order = machine.approve("X_1", action);
-    let report = crash_at(&machine, step).await;
+    let report = crash_at(&machine, point).await;
     let tool = order.action.call.tool();
-    assert_eq!(machine.world.effects(&order), effects, "{tool} after a crash at {step:?}");
-    assert_eq!(entry(&report, "X_1").0, end, "{tool} after a crash at {step:?}: {report:?}");
+    assert_eq!(machine.world.effects(&order), effects, "{tool} after a crash at {point}");
+    assert_eq!(entry(&report, "X_1").0, end, "{tool} after a crash at {point}: {report:?}");
     let stage = if end == End::Done { StageName::Done } else { StageName::Errors };
     assert_eq!(machine.stage("X_1"), stage);
     let state = machine.file("X_1").task.front.effect.expect("effect").state;
@@ -30,31 +29,31 @@ async fn check(action: Action, step: Step, effects: u32, end: End) {
 
 #[tokio::test]
 async fn invariant_5_a_crash_before_the_call_leaves_one_effect() {
-    for step in [Step::Claimed, Step::Accepted] {
+    for point in ["journal.accept", "journal.dispatch"] {
         for action in [mail(), payment(), post()] {
-            check(action, step, 1, End::Done).await;
+            check(action, point, 1, End::Done).await;
         }
     }
 }
 
 #[tokio::test]
 async fn invariant_5_a_crash_between_intent_and_call_is_never_repeated_blindly() {
-    check(mail(), Step::Dispatching, 0, End::Unknown).await;
-    check(payment(), Step::Dispatching, 1, End::Done).await;
-    check(post(), Step::Dispatching, 0, End::Unknown).await;
+    check(mail(), "execute.call", 0, End::Unknown).await;
+    check(payment(), "execute.call", 1, End::Done).await;
+    check(post(), "execute.call", 0, End::Unknown).await;
 }
 
 #[tokio::test]
 async fn invariant_5_a_crash_after_the_call_is_never_repeated_blindly() {
-    check(mail(), Step::Called, 1, End::Done).await;
-    check(payment(), Step::Called, 1, End::Done).await;
-    check(post(), Step::Called, 1, End::Unknown).await;
+    check(mail(), "execute.outcome", 1, End::Done).await;
+    check(payment(), "execute.outcome", 1, End::Done).await;
+    check(post(), "execute.outcome", 1, End::Unknown).await;
 }
 
 #[tokio::test]
 async fn invariant_5_a_crash_between_journal_and_file_is_finished_from_the_journal() {
     for action in [mail(), payment(), post()] {
-        check(action, Step::Ended, 1, End::Done).await;
+        check(action, "execute.file", 1, End::Done).await;
     }
 }
 
@@ -62,11 +61,9 @@ async fn invariant_5_a_crash_between_journal_and_file_is_finished_from_the_journ
 async fn invariant_5_a_crash_during_recovery_is_recovered_from() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());
-    assert!(machine.faulty(Step::Called).cycle().await.is_err());
+    assert!(machine.crash_at("execute.outcome").await);
     for _ in 0..3 {
-        assert!(
-            machine.faulty(Step::Ended).cycle().await.is_err() || machine.stage("EMAIL_1") == StageName::Done
-        );
+        assert!(machine.crash_at("execute.file").await || machine.stage("EMAIL_1") == StageName::Done);
     }
     machine.executor().run_cycle().await;
     assert_eq!((machine.world.effects(&order), machine.stage("EMAIL_1")), (1, StageName::Done));
@@ -111,7 +108,7 @@ async fn invariant_5_a_cycle_that_is_dropped_in_a_call_is_a_crash_like_any_other
 async fn an_outcome_that_cannot_be_asked_for_is_asked_for_later_and_then_left_to_the_owner() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());
-    assert!(machine.faulty(Step::Called).cycle().await.is_err());
+    assert!(machine.crash_at("execute.outcome").await);
     machine.world.will([Next::Refuses]);
     let executor = machine.executor();
     let report = executor.run_cycle().await;
@@ -124,7 +121,7 @@ async fn an_outcome_that_cannot_be_asked_for_is_asked_for_later_and_then_left_to
     assert_eq!((entry(&report, "EMAIL_1").0, machine.world.effects(&order)), (End::Done, 1));
 
     machine.approve("EMAIL_2", mail());
-    assert!(machine.faulty(Step::Called).cycle().await.is_err());
+    assert!(machine.crash_at("execute.outcome").await);
     machine.world.will([Next::Refuses; 5]);
     for round in 0..5 {
         let report = executor.run_cycle().await;
@@ -138,7 +135,7 @@ async fn an_outcome_that_cannot_be_asked_for_is_asked_for_later_and_then_left_to
 async fn a_file_that_is_taken_away_in_the_middle_of_a_call_leaves_its_outcome_in_the_journal() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());
-    assert!(machine.faulty(Step::Called).cycle().await.is_err());
+    assert!(machine.crash_at("execute.outcome").await);
     let file = machine.file("EMAIL_1");
     std::fs::remove_file(machine.desk.vault.root().join(file.location.path())).expect("remove");
     let executor = machine.executor();

@@ -39,7 +39,7 @@ async fn a_live_run_finishes_live_orders_only() {
 async fn a_dry_run_leaves_a_call_that_was_cut_off_to_a_live_one() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());
-    assert!(machine.faulty(Step::Called).cycle().await.is_err());
+    assert!(machine.crash_at("execute.outcome").await);
     let report = dry(&machine).run_cycle().await;
     assert_eq!(entry(&report, "EMAIL_1").0, End::Waiting);
     assert_eq!(machine.world.calls("search_email").len(), 0);
@@ -80,7 +80,7 @@ async fn a_stop_in_the_vault_stops_before_the_claim_and_only_the_owner_lifts_it(
 async fn a_stop_between_acceptance_and_call_stops_the_call() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());
-    assert!(machine.faulty(Step::Accepted).cycle().await.is_err());
+    assert!(machine.crash_at("journal.dispatch").await);
     let executor = machine.executor();
     executor.kill_switch().engage("wait a moment").expect("engage");
     assert!(exists(&machine.desk.vault.root().join("STOP")));
