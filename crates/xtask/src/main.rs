@@ -29,6 +29,9 @@ enum Command {
     Bench(bench::Options),
     /// Tries to break what the project promises, with crashes, races and a hostile other side.
     Torture(torture::Options),
+    /// One of the processes that a suite sets against each other.
+    #[command(subcommand, hide = true)]
+    Contestant(torture::Contestant),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Torture(options) => torture::run(&options),
+        Command::Contestant(contestant) => contestant.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,7 +16,7 @@ mod draft;
 mod lab;
 mod machine;
 mod memory;
-mod samples;
+pub(crate) mod samples;
 mod start;
 mod stats;
 mod table;

@@ -7,14 +7,18 @@
 //! - the default: once through everything, as often as the promise says.
 //! - `--minutes N`: round after round, each with another seed, until the time is up.
 
+mod clones;
+mod contestant;
 mod figure;
 mod lab;
+mod races;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+pub(crate) use self::contestant::Contestant;
 pub(crate) use self::figure::Figure;
 pub(crate) use self::lab::Lab;
 use crate::build;
@@ -47,15 +51,26 @@ pub(crate) struct Options {
 
 /// One promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Suite {}
+pub(crate) enum Suite {
+    /// Many processes claim in one vault.
+    Races,
+    /// Many clones claim at one remote.
+    Clones,
+}
 
 impl Suite {
     fn title(self) -> &'static str {
-        match self {}
+        match self {
+            Self::Races => "local races",
+            Self::Clones => "claims across clones",
+        }
     }
 
-    fn run(self, _lab: &Lab) -> Outcome {
-        match self {}
+    fn run(self, lab: &Lab) -> Outcome {
+        match self {
+            Self::Races => races::run(lab),
+            Self::Clones => clones::run(lab),
+        }
     }
 }
 
