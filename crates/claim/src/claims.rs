@@ -136,7 +136,8 @@ impl Claims {
     /// normal outcome; what this agent may not take is passed over.
     pub async fn take(&self, candidates: Vec<Location>) -> Taken {
         let mut taken = Taken::default();
-        let mut reserved = self.take_unknown();
+        let unknown = self.take_unknown();
+        let mut reserved = Vec::new();
         let wanted: Vec<Location> = candidates.into_iter().filter(|c| self.may_take(c)).collect();
         let (vault, agent, shared) =
             (self.vault.clone(), self.settings.agent.clone(), self.publisher.is_some());
@@ -146,7 +147,7 @@ impl Claims {
         let moved = match moved {
             Ok(moved) => moved,
             Err(_) => {
-                self.keep_unknown(reserved);
+                self.keep_unknown(unknown);
                 return taken;
             }
         };
@@ -158,7 +159,7 @@ impl Claims {
                 Err(error) => taken.failed.push((id, error)),
             }
         }
-        self.publish(reserved, &mut taken).await;
+        self.publish(unknown, reserved, &mut taken).await;
         taken
     }
 
@@ -180,7 +181,7 @@ impl Claims {
                 reserved.push(claim);
             }
         }
-        self.publish(reserved, &mut taken).await;
+        self.publish(reserved, Vec::new(), &mut taken).await;
         Ok(taken)
     }
 
@@ -209,7 +210,12 @@ impl Claims {
         tokio::task::spawn_blocking(fault::inherit(ended)).await.map_err(|_| ClaimError::Shutdown)?
     }
 
-    async fn publish(&self, reserved: Vec<Claim<Reserved>>, taken: &mut Taken) {
+    /// Has the remote decide about claims that it may have accepted already (`earlier`) and about
+    /// new ones.
+    async fn publish(&self, mut earlier: Vec<Claim<Reserved>>, new: Vec<Claim<Reserved>>, taken: &mut Taken) {
+        let asked_before = earlier.len();
+        earlier.extend(new);
+        let mut reserved = earlier;
         let Some(publisher) = self.publisher.as_ref().filter(|_| !reserved.is_empty()) else {
             taken.owned.extend(reserved.into_iter().map(Claim::counts));
             return;
@@ -224,7 +230,11 @@ impl Claims {
             }
             Err(error) => {
                 taken.unpublished = Some(error);
-                self.put_back_all(reserved, &mut taken.failed).await;
+                // That nothing arrived now says nothing of what arrived before: putting those back
+                // would give away what this agent may own and have begun.
+                let new = reserved.split_off(asked_before);
+                self.keep_unknown(reserved);
+                self.put_back_all(new, &mut taken.failed).await;
                 return;
             }
         };

@@ -6,7 +6,6 @@
 mod bench;
 mod build;
 mod demo;
-#[expect(dead_code, reason = "the suites that use its parts follow; whoever brings them removes this line")]
 mod torture;
 
 use std::process::ExitCode;

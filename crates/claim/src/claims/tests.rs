@@ -183,6 +183,33 @@ async fn own_claims_are_resumed_after_a_restart() {
     assert!(!machine.has("In_Progress/cloud-001/EMAIL_1.claim.json"));
 }
 
+/// Eight clones, kills and a crowded remote: an agent that came back was overtaken twelve times,
+/// put back what it owned and had begun, and another one did the work again.
+#[tokio::test]
+async fn what_may_be_owned_is_not_given_away_because_the_remote_is_out_of_reach() {
+    let machine = Machine::new();
+    let candidates = vec![machine.put("Needs_Action/EMAIL_1.md")];
+    let arbiter = Arbiter::saying(vec![Ok(vec![Verdict::Owned])]);
+    drop(machine.claims("cloud-001").published_by(arbiter).take(candidates).await);
+
+    let new = machine.put("Needs_Action/EMAIL_2.md");
+    let after = Arbiter::saying(vec![
+        Err(unreachable(false)),
+        Err(unreachable(false)),
+        Ok(vec![Verdict::Owned, Verdict::Owned]),
+    ]);
+    let claims = machine.claims("cloud-001").published_by(after.clone());
+    let resumed = claims.resume_own().await.expect("resume");
+    assert!(resumed.owned.is_empty() && resumed.unpublished.is_some());
+    assert!(claims.has_unknown() && machine.has("In_Progress/cloud-001/EMAIL_1.claim.json"));
+    let taken = claims.take(vec![new.clone()]).await;
+    assert!(taken.owned.is_empty());
+    assert!(machine.has("In_Progress/cloud-001/EMAIL_1.md"), "it may be owned");
+    assert!(machine.has("Needs_Action/EMAIL_2.md"), "this one is not");
+    assert_eq!(claims.take(vec![new]).await.owned.len(), 2);
+    assert_eq!(after.asked()[0][0], after.asked()[2][0], "by the nonce that it had");
+}
+
 #[tokio::test]
 async fn a_claim_goes_stale_by_the_observers_own_clock_and_across_its_restarts() {
     let machine = Machine::new();
