@@ -99,6 +99,29 @@ impl Intruder {
         line(&self.git(&["hash-object", "-w", "--stdin"], bytes))
     }
 
+    /// Stores a file of `before`, `times` times `unit` (in which `#` stands for the number), and
+    /// `after`, without ever holding all of it.
+    pub fn blob_of(&self, before: &str, unit: &str, times: u64, after: &str) -> String {
+        let path = self.git_dir.join("large");
+        let mut file =
+            std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).expect("create"));
+        let mut write = |text: &[u8]| file.write_all(text).expect("write");
+        write(before.as_bytes());
+        if unit.contains('#') {
+            (0..times).for_each(|n| write(unit.replace('#', &n.to_string()).as_bytes()));
+        } else {
+            let many = unit.repeat(1 << 16);
+            (0..times >> 16).for_each(|_| write(many.as_bytes()));
+            (0..times & 0xffff).for_each(|_| write(unit.as_bytes()));
+        }
+        write(after.as_bytes());
+        file.flush().expect("write");
+        let id =
+            self.text(&["-c", "core.bigFileThreshold=1m", "hash-object", "-w", &path.display().to_string()]);
+        std::fs::remove_file(&path).expect("remove");
+        id
+    }
+
     /// Stores a tree of entries: mode, object, name.
     pub fn tree(&self, entries: &[(&str, &str, &[u8])]) -> String {
         let entry = |(mode, object, name): &(&str, &str, &[u8])| {

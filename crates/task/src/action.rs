@@ -487,7 +487,8 @@ pub struct Action {
 struct RawAction {
     server: String,
     tool: String,
-    account: String,
+    /// As JSON, like the arguments: asked for a string, YAML's decoder takes `null` for one.
+    account: Value,
     arguments: Value,
 }
 
@@ -499,8 +500,12 @@ impl TryFrom<RawAction> for Action {
         if call.server() != given {
             return Err(ActionError::Mismatch { tool: call.tool(), belongs: call.server(), given });
         }
-        line("account", &raw.account).map_err(|reason| ActionError::Arguments { tool: raw.tool, reason })?;
-        Ok(Self { account: raw.account, call })
+        let wrong = |reason| ActionError::Arguments { tool: raw.tool.clone(), reason };
+        let Value::String(account) = raw.account else {
+            return Err(wrong("account is no text; put it in quotes".into()));
+        };
+        line("account", &account).map_err(wrong)?;
+        Ok(Self { account, call })
     }
 }
 
@@ -511,7 +516,7 @@ impl From<Action> for RawAction {
             tool: action.call.tool().to_owned(),
             // The argument types hold strings, integers and lists of them: always JSON.
             arguments: action.call.arguments().unwrap_or_else(|e| Value::String(e.to_string())),
-            account: action.account,
+            account: Value::String(action.account),
         }
     }
 }

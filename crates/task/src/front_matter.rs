@@ -455,6 +455,15 @@ mod tests {
                 .as_bytes(),
             "null at",
         );
+        let account = |account: &str| {
+            format!(
+                "{head}action:\n  server: email\n  tool: send_email\n  account: {account}\n  arguments: {{to: [a@b], subject: x, body: y}}\n---\n"
+            )
+        };
+        // The decoder took these for the words "null" and "true".
+        for no_text in ["null", "~", "true", "1.10", "[a]"] {
+            check(account(no_text).as_bytes(), "account is no text");
+        }
         check(action("{payee: B, iban: DE89370400440532013000, amount: '1.50', currency: EUR, reference: no, x: 1}").as_bytes(), "unknown field");
     }
 
