@@ -22,7 +22,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("daemon", &["fault", "task", "config", "policy"]),
     ("claim", &["fault", "task", "config", "vault", "router"]),
     // sync publishes claims: it implements claim's `Publisher`, and the router says which kinds have one claimant.
-    ("sync", &["fault", "task", "config", "vault", "router", "claim"]),
+    // secret-scan says what must not be sent.
+    ("sync", &["fault", "secret-scan", "task", "config", "vault", "router", "claim"]),
     ("health", &["task", "config", "vault"]),
     ("watchers", &["fault", "task", "config", "vault"]),
     ("drafter", &["fault", "task", "config", "policy"]),

@@ -53,7 +53,10 @@ impl Engine {
     }
 
     fn exchange(&mut self, warm: &mut Warm, purpose: Purpose, report: &mut Report) -> Result<(), SyncError> {
-        let local_tree = self.snapshot(warm)?;
+        let mut local_tree = self.snapshot(warm)?;
+        if self.purge(warm, report)? {
+            local_tree = self.local_tree(warm)?;
+        }
         // Commits from before this cycle, made while the remote was out of reach or by hand.
         let offline = warm.head.commit.filter(|commit| Some(*commit) != self.memory.seen);
         let mut wants_push = local_tree != warm.head.tree || offline.is_some();
@@ -118,6 +121,7 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
+        self.vet(commit, Some(seen))?;
         self.reach("sync.push", "push")?;
         match self.marked(|| self.transport.push(commit, &self.branch_ref(), Some(seen))) {
             Ok(Pushed::Accepted) => {
@@ -149,6 +153,7 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
+        self.vet(commit, None)?;
         self.reach("sync.push", "push")?;
         match self.marked(|| self.transport.push(commit, &self.branch_ref(), None)) {
             Ok(Pushed::Accepted) => {
@@ -200,6 +205,7 @@ impl Engine {
                 return Ok(());
             }
             let (Some(commit), Some(tree)) = (warm.head.commit, warm.head.tree) else { return Ok(()) };
+            self.vet(commit, Some(tip))?;
             match self
                 .marked(|| self.transport.push(commit, &branch, Some(tip)))
                 .map_err(|t| self.trouble(t))?
@@ -239,6 +245,7 @@ impl Engine {
         let trees = Trees::of(&self.repo);
         let read = |what| SyncError::repository(what);
         let remote = trees.diff(base, Some(theirs)).map_err(read("read the remote's commit"))?;
+        report.conflicts.extend(self.give_way(warm, &remote.changes)?);
         self.clear_the_way(warm, &remote.changes)?;
         let local = match base == warm.head.tree {
             true => changes_on_disk(warm),
@@ -340,6 +347,8 @@ impl Engine {
     fn clear_the_way(&self, warm: &Warm, changes: &Changes) -> Result<(), SyncError> {
         for (path, change) in changes {
             let obstacle = match warm.scanner.skipped().get(path) {
+                // Settled with the task.
+                Some(_) if warm.scanner.is_held(path) && change.place.task().is_some() => None,
                 Some(reason) => Some(reason.clone()),
                 None if change.new.is_some()
                     && warm.scanner.on_disk(path).is_none()
@@ -387,7 +396,7 @@ impl Engine {
         Duration::from_secs(self.settings.config.heartbeat_seconds.max(30))
     }
 
-    fn say(&mut self, refusal: Refusal, report: &mut Report) {
+    pub(crate) fn say(&mut self, refusal: Refusal, report: &mut Report) {
         if self.said.len() > 10_000 {
             self.said.clear();
         }
@@ -402,7 +411,10 @@ impl Engine {
             .scanner
             .skipped()
             .iter()
-            .map(|(path, reason)| Refusal { path: path.clone(), reason: reason.clone(), incoming: false })
+            .filter(|(path, _)| !warm.scanner.is_held(path))
+            .map(|(path, reason)| (path.clone(), reason.clone()))
+            .chain(self.held_back(warm))
+            .map(|(path, reason)| Refusal { path, reason, incoming: false })
             .collect();
         for refusal in skipped {
             self.say(refusal, report);

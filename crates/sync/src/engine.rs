@@ -14,6 +14,7 @@ use task::{AgentId, Clock};
 use vault::{FileError, Vault};
 
 use crate::Side;
+use crate::guard::Guard;
 use crate::heartbeat::Beats;
 use crate::index::IndexKeeper;
 use crate::report::SyncError;
@@ -56,6 +57,12 @@ pub(crate) struct Engine {
     pub(crate) loose_objects: usize,
     /// Refusals that were said already.
     pub(crate) said: std::collections::BTreeSet<(String, String)>,
+    /// What must not be sent.
+    pub(crate) guard: Arc<Guard>,
+    /// A commit up to which everything was looked through.
+    pub(crate) vetted: Option<Oid>,
+    /// Files outside of the vault's folders that were committed by hand and held a secret.
+    pub(crate) stripped: BTreeMap<String, String>,
     warm: Option<Warm>,
 }
 
@@ -102,6 +109,9 @@ impl Engine {
             last_look: None,
             loose_objects: 0,
             said: std::collections::BTreeSet::new(),
+            guard: Arc::new(Guard::new(crate::guard::shapes()?)),
+            vetted: None,
+            stripped: BTreeMap::new(),
             warm: None,
         })
     }
@@ -193,6 +203,8 @@ impl Engine {
     /// Brings what is kept in memory up to date with what other processes and people did.
     pub(crate) fn refresh(&mut self) -> Result<Warm, SyncError> {
         self.recall()?;
+        // A tip that is not here yet says nothing.
+        self.guard.saw(self.memory.seen.and_then(|seen| self.tree_of(seen).ok()));
         let head = self.read_head()?;
         let trees = Trees::of(&self.repo);
         if let Some(mut warm) = self.warm.take() {
@@ -208,7 +220,8 @@ impl Engine {
             }
             return Ok(warm);
         }
-        let mut scanner = Scanner::new(&self.settings.vault, self.settings.config.max_file_bytes)?;
+        let mut scanner =
+            Scanner::new(&self.settings.vault, self.settings.config.max_file_bytes, Arc::clone(&self.guard))?;
         trees
             .each_file(head.tree, &mut |folder, name, content| scanner.add_head(folder, name, content))
             .map_err(of_tree("read the vault's last commit"))?;
@@ -370,6 +383,11 @@ impl Engine {
             Ok(_turn) => self.flush_index(true),
             Err(error) => tracing::debug!(%error, "git's index was not written"),
         }
+    }
+
+    /// See [`crate::Status::withheld`].
+    pub(crate) fn withheld(&self) -> Vec<(String, String)> {
+        self.warm.as_ref().map(|warm| self.held_back(warm)).unwrap_or_default()
     }
 
     /// How long until [`Engine::flush_index`] has something to do.

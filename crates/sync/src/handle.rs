@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::cycle::Purpose;
 use crate::engine::Engine;
+use crate::guard::Guard;
 use crate::heartbeat::check_note;
 use crate::open::{OpenError, open};
 use crate::transport::Pushed;
@@ -42,7 +43,22 @@ impl Sync {
     /// the thread that works on it. No network is touched: what the remote has comes with the
     /// first cycle.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let engine = open(settings, clock)?;
+        Self::serve(open(settings, clock)?)
+    }
+
+    /// [`Sync::open`], which looks for the shapes of secrets in what is sent; here for values
+    /// besides, that `secrets` was made from.
+    pub fn open_guarded(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        secrets: Arc<secret_scan::Scanner>,
+    ) -> Result<Self, OpenError> {
+        let mut engine = open(settings, clock)?;
+        engine.guard = Arc::new(Guard::new(secrets));
+        Self::serve(engine)
+    }
+
+    fn serve(engine: Engine) -> Result<Self, OpenError> {
         let (requests, inbox) = mpsc::channel();
         let (publish_status, status) = watch::channel(Status::default());
         std::thread::Builder::new()
@@ -170,6 +186,7 @@ pub(crate) fn tell(engine: &Engine, status: &watch::Sender<Status>, result: &Res
     let unpushed = engine.has_unpushed();
     status.send_modify(|status| {
         status.unpushed = unpushed;
+        status.withheld = engine.withheld();
         match result {
             Ok(report) => {
                 status.last_seen = Some(engine.clock.now());

@@ -81,9 +81,9 @@ impl Intake<'_> {
         let (left_out, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
             unfit.into_iter().partition(|(_, why)| self.may_leave_out(why));
         let bad_ids: HashSet<TaskId> =
-            refused.keys().filter_map(|path| id_of(&changes.get(path)?.place).cloned()).collect();
+            refused.keys().filter_map(|path| changes.get(path)?.place.task().cloned()).collect();
         changes.retain(|path, change| {
-            !refused.contains_key(path) && !id_of(&change.place).is_some_and(|id| bad_ids.contains(id))
+            !refused.contains_key(path) && !change.place.task().is_some_and(|id| bad_ids.contains(id))
         });
         plan.large = left_out.into_keys().collect();
         for path in yielding {
@@ -204,6 +204,17 @@ impl Intake<'_> {
             if remote == base || remote == local {
                 continue;
             }
+            if self.scanner.holds(id) {
+                let path = live(&remote).or(live(&base)).map_or(id.as_str(), |version| version.path);
+                let reason = "its version on this machine is held back, so this one is not taken";
+                plan.refused.push(Refusal {
+                    path: path.to_owned(),
+                    reason: reason.to_owned(),
+                    incoming: false,
+                });
+                keep_texts(&remote, &[&base], true, plan);
+                continue;
+            }
             if self.side == Side::Owner
                 && !self.vouched
                 && let Err(reason) = rights::task(id, self.me, &base, &remote)
@@ -238,7 +249,7 @@ impl Intake<'_> {
         for path in paths {
             let (mine, theirs) = (self.local.get(path), changes.get(path));
             let Some(place) = theirs.or(mine).map(|change| &change.place) else { continue };
-            if id_of(place).is_some() {
+            if place.task().is_some() {
                 continue;
             }
             let base = mine.or(theirs).and_then(|change| change.old);
@@ -316,7 +327,7 @@ impl Intake<'_> {
             for (name, blob) in trees.folder(self.base, &folder)? {
                 let path = format!("{folder}/{name}");
                 let Ok(place) = Place::parse(&path) else { continue };
-                if let Some(id) = id_of(&place).filter(|id| ids.contains(id)) {
+                if let Some(id) = place.task().filter(|id| ids.contains(id)) {
                     bases.entry(id.clone()).or_default().insert(path, (place, blob));
                 }
             }
@@ -423,18 +434,10 @@ fn keep_texts(loser: &State, known: &[&State], refused: bool, plan: &mut Plan) {
     }
 }
 
-fn id_of(place: &Place) -> Option<&TaskId> {
-    match place {
-        Place::Task(location) => Some(&location.id),
-        Place::Claim { id, .. } => Some(id),
-        _ => None,
-    }
-}
-
 fn by_id(changes: &Changes) -> BTreeMap<&TaskId, Vec<(&String, &Change)>> {
     let mut found: BTreeMap<&TaskId, Vec<(&String, &Change)>> = BTreeMap::new();
     for (path, change) in changes {
-        if let Some(id) = id_of(&change.place) {
+        if let Some(id) = change.place.task() {
             found.entry(id).or_default().push((path, change));
         }
     }

@@ -12,7 +12,8 @@
 //! Inside, from the bottom up: `place` says which names may travel, `tree` reads and writes trees
 //! along changed paths, `scan` finds what changed on disk, `integrate` and `rights` decide (pure),
 //! `incoming` turns decisions into steps, `worktree` makes them, `git` is the only place that runs
-//! the `git` program, `cycle` ties it together, `handle` is the door to its thread.
+//! the `git` program, `cycle` ties it together, `handle` is the door to its thread. `guard` knows
+//! what must not be sent, and `outgoing` looks through every commit before it is.
 //!
 //! What comes from the remote is hostile: it is taken only as plain files under the names that a
 //! vault has, within limits, and on the owner's machine only as far as another machine's rights go.
@@ -21,6 +22,7 @@
 mod cycle;
 mod engine;
 mod git;
+mod guard;
 mod handle;
 mod heartbeat;
 mod history;
@@ -28,6 +30,7 @@ mod incoming;
 mod index;
 mod integrate;
 mod open;
+mod outgoing;
 mod place;
 mod report;
 mod rights;

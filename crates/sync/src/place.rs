@@ -83,6 +83,15 @@ impl Place {
         }
     }
 
+    /// Of which task this is the file or a claim.
+    pub(crate) fn task(&self) -> Option<&TaskId> {
+        match self {
+            Place::Task(location) => Some(&location.id),
+            Place::Claim { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     /// Whether what stands here belongs to one side alone: `Some(true)` to this one.
     pub(crate) fn belongs(&self, me: &AgentId, owner_side: bool) -> Option<bool> {
         match self {

@@ -55,6 +55,9 @@ pub struct Status {
     pub tip: Option<String>,
     /// Whether this machine has changes that the remote lacks.
     pub unpushed: bool,
+    /// What stays on this machine because of a secret: file, and where in it what kind. Never the
+    /// secret.
+    pub withheld: Vec<(String, String)>,
 }
 
 /// Why a cycle did not do all of its work. Local work goes on in every case.
@@ -108,6 +111,17 @@ pub enum SyncError {
         /// What is there now; `nothing`, where the branch is gone.
         found: String,
     },
+    /// A commit that was not made by the cycle holds a secret.
+    #[error("push commit {commit}, which holds a secret: {reason}")]
+    Secret {
+        /// Which.
+        commit: String,
+        /// Where and what kind; never the value.
+        reason: String,
+    },
+    /// The search for secrets could not be set up.
+    #[error(transparent)]
+    Guard(#[from] secret_scan::BuildError),
     /// Other agents push all the time.
     #[error("push to {remote}: other machines were faster {attempts} times in a row; trying again later")]
     Contended {

@@ -8,14 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use std::sync::Arc;
+
 use git2::{ObjectType, Oid, Repository};
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 use vault::{Dir, FileError, Vault};
 
+use crate::guard::{Guard, Hold};
 use crate::place::{Place, is_folder, twin_key};
 use crate::stamp::{Stamp, now};
 
+mod held;
 mod known;
 
 /// How many finished files are looked at in turn in one scan.
@@ -88,6 +92,11 @@ pub(crate) struct Scanner {
     changed: BTreeMap<String, Option<Oid>>,
     /// What is on disk and does not travel, though its name would.
     skipped: BTreeMap<String, String>,
+    /// Which of these hold a secret, and the stamp of what was looked through.
+    held: BTreeMap<String, (Hold, Option<Stamp>)>,
+    /// Changes of the tasks that these belong to, out of sight until the next scan.
+    aside: BTreeMap<String, Option<Oid>>,
+    guard: Arc<Guard>,
     /// What the last commit has and this machine leaves out.
     absent: BTreeSet<String>,
     /// Same content, other stamp: git's index should know.
@@ -99,7 +108,7 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     /// Knows nothing yet.
-    pub(crate) fn new(vault: &Vault, max_file_bytes: u64) -> Result<Self, FileError> {
+    pub(crate) fn new(vault: &Vault, max_file_bytes: u64, guard: Arc<Guard>) -> Result<Self, FileError> {
         Ok(Self {
             vault: vault.clone(),
             root: Dir::open(vault.root())?,
@@ -107,6 +116,9 @@ impl Scanner {
             folders: BTreeMap::new(),
             changed: BTreeMap::new(),
             skipped: BTreeMap::new(),
+            held: BTreeMap::new(),
+            aside: BTreeMap::new(),
+            guard,
             absent: BTreeSet::new(),
             restamped: BTreeSet::new(),
             warm: false,
@@ -116,6 +128,7 @@ impl Scanner {
 
     /// Looks at the disk. The caller holds the vault's lock.
     pub(crate) fn scan(&mut self, repo: &Repository) -> Result<(), ScanError> {
+        self.take_up_again();
         self.scan_root(repo)?;
         let mut present: BTreeSet<String> = WARM.iter().map(|folder| (*folder).to_owned()).collect();
         present.extend(self.below("In_Progress")?);
@@ -149,6 +162,7 @@ impl Scanner {
             self.take_turn(repo)?;
         }
         self.warm = true;
+        self.withhold();
         Ok(())
     }
 
@@ -273,6 +287,9 @@ impl Scanner {
         if known.stamp == Some(stamp) && !matches!(self.changed.get(&path), Some(None)) {
             return Ok(());
         }
+        if self.is_still_held(&path, stamp) {
+            return Ok(());
+        }
         let len = u64::try_from(stat.st_size).unwrap_or_default();
         let refusal = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile if len <= self.max_file_bytes => None,
@@ -303,10 +320,17 @@ impl Scanner {
             }
             Err(e) => return Err(e.into()),
         };
-        self.skipped.remove(&path);
-        self.absent.remove(&path);
         let store = |cause| ScanError::Store { path: path.clone(), cause };
         let id = Oid::hash_object(ObjectType::Blob, &bytes).map_err(store)?;
+        if known.head != Some(id)
+            && let Some(hold) = self.guard.file(repo, &path, known.head.is_none(), id, &bytes)
+        {
+            self.hold(&path, hold, Some(stamp).filter(|stamp| stamp.is_settled(looked_at)));
+            return Ok(());
+        }
+        self.skipped.remove(&path);
+        self.held.remove(&path);
+        self.absent.remove(&path);
         if known.head == Some(id) {
             self.changed.remove(&path);
             self.restamped.insert(path.clone());
@@ -323,6 +347,7 @@ impl Scanner {
     /// Something stands there that does not travel: for the rest of the world nothing changed.
     fn skip(&mut self, path: &str, reason: String) {
         self.changed.remove(path);
+        self.held.remove(path);
         let (folder, name) = split(path);
         if let Some(files) = self.folders.get_mut(folder).map(|folder| &mut folder.files) {
             match files.get_mut(name) {
@@ -361,6 +386,7 @@ impl Scanner {
         let here = |path: &str| split(path).0 == folder;
         let (root, disk) = (&self.root, AtFlags::SYMLINK_NOFOLLOW);
         self.skipped.retain(|path, _| !here(path) || rustix::fs::statat(root.fd(), path, disk).is_ok());
+        self.held.retain(|path, _| self.skipped.contains_key(path));
     }
 
     /// Looks at the next slice of finished files.

@@ -139,7 +139,8 @@ impl Scanner {
 
     /// What git's index may say of a file: only if the content on disk is the last commit's.
     pub(crate) fn stat_for_index(&self, path: &str) -> Option<Stat> {
-        if self.changed.contains_key(path) || self.skipped.contains_key(path) || self.absent.contains(path) {
+        let differs = self.changed.contains_key(path) || self.aside.contains_key(path);
+        if differs || self.skipped.contains_key(path) || self.absent.contains(path) {
             return None;
         }
         self.stat(path).ok().flatten()

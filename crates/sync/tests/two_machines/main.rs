@@ -6,4 +6,5 @@ mod claims;
 mod heartbeats;
 mod hostile;
 mod logs;
+mod secrets;
 mod world;

@@ -8,10 +8,15 @@ use std::time::Duration;
 
 use chrono::{TimeZone as _, Utc};
 use claim::{Claims, Publisher};
+use secrecy::SecretString;
+use secret_scan::{Known, Scanner};
 use sync::{Settings, Side, Sync};
 use task::{FixedClock, Location};
 use tempfile::TempDir;
 use vault::{Limits, Vault};
+
+/// A value that every machine knows as a secret. Nothing opens with it.
+pub(crate) const SECRET: &str = "test-Only_7Kq2+vZ/9x";
 
 pub(crate) struct World {
     pub(crate) temp: TempDir,
@@ -67,7 +72,9 @@ impl World {
             state_dir: data.clone(),
             side,
         };
-        let sync = Sync::open(settings, clock.clone()).expect("sync");
+        let known = Known { name: "mail account work".into(), value: SecretString::from(SECRET) };
+        let secrets = Scanner::new([known]).expect("a scanner");
+        let sync = Sync::open_guarded(settings, clock.clone(), Arc::new(secrets)).expect("sync");
         Machine { vault, sync, clock, agent: agent.to_owned(), data }
     }
 
@@ -91,6 +98,17 @@ impl World {
 
     pub(crate) fn commits(&self) -> usize {
         self.git(&["rev-list", "--count", "main"]).parse().expect("a number")
+    }
+
+    /// Whether any object of the remote has these bytes in it.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        let output = Command::new("git")
+            .args(["cat-file", "--batch-all-objects", "--batch"])
+            .current_dir(self.remote())
+            .output()
+            .expect("git");
+        assert!(output.status.success());
+        output.stdout.windows(bytes.len()).any(|part| part == bytes)
     }
 
     /// Every object that the remote has.
