@@ -39,6 +39,11 @@ impl Lab {
         self.cases.unwrap_or(if self.share { share } else { full })
     }
 
+    /// Whether the programs are optimised: a share runs what `cargo test` has built.
+    pub(crate) fn is_optimised(&self) -> bool {
+        !self.share
+    }
+
     /// An empty folder of this name on a real file system, gone with the lab.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, String> {
         let path = self.root.path().join(name);

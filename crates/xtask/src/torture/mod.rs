@@ -11,6 +11,7 @@ mod clones;
 mod contestant;
 mod figure;
 mod lab;
+mod log;
 mod races;
 
 use std::path::Path;
@@ -56,6 +57,8 @@ pub(crate) enum Suite {
     Races,
     /// Many clones claim at one remote.
     Clones,
+    /// The audit log is tampered with.
+    Log,
 }
 
 impl Suite {
@@ -63,6 +66,7 @@ impl Suite {
         match self {
             Self::Races => "local races",
             Self::Clones => "claims across clones",
+            Self::Log => "log tampering",
         }
     }
 
@@ -70,6 +74,7 @@ impl Suite {
         match self {
             Self::Races => races::run(lab),
             Self::Clones => clones::run(lab),
+            Self::Log => log::run(lab),
         }
     }
 }
