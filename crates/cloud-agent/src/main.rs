@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use daemon::{
-    CommonArgs, Failure, Flags, InstanceLock, ModeArgs, Program, Pulse, Setup, Shutdown, Supervisor, Threads,
+    CommonArgs, Failure, Flags, HandbookCommand, InstanceLock, ModeArgs, Program, Pulse, Setup, Shutdown,
+    Supervisor, Threads,
 };
 use task::{Clock, SystemClock};
 use worker::{Composed, Duties, Found, Vitals, compose, loop_settings, sources};
@@ -25,16 +26,30 @@ struct Cli {
     /// One round of everything, then exit.
     #[arg(long)]
     once: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What can be said to it by hand. Nothing here decides on a task.
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// The company handbook: which one counts on this machine, and accepting a changed one.
+    #[command(subcommand)]
+    Handbook(HandbookCommand),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    daemon::init_logging(&cli.common, if cli.once { "warn" } else { "info" });
-    daemon::run("cloud-agent", if cli.once { Threads::One } else { Threads::Few }, work(cli))
+    let brief = cli.once || cli.command.is_some();
+    daemon::init_logging(&cli.common, if brief { "warn" } else { "info" });
+    daemon::run("cloud-agent", if brief { Threads::One } else { Threads::Few }, work(cli))
 }
 
 async fn work(cli: Cli) -> Result<(), Failure> {
     let setup = daemon::load(Program::CloudAgent, &cli.common, &Flags::from(&cli.modes))?;
+    if let Some(Command::Handbook(command)) = &cli.command {
+        return worker::handbook_command(&setup, command, &mut daemon::print, &mut daemon::ask);
+    }
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;
     for warning in &setup.warnings {

@@ -11,13 +11,21 @@ fn said(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn it_tells_its_version_and_has_no_command_that_decides() {
+fn it_tells_its_version_and_has_no_command_that_decides_on_a_task() {
     assert_eq!(said(&["--version"]), format!("cloud-agent {}\n", env!("CARGO_PKG_VERSION")));
     let help = said(&["--help"]);
     for word in ["--config", "--vault", "--data", "--once", "--dry-run", "--mock"] {
         assert!(help.contains(word), "{word}: {help}");
     }
-    for word in ["Commands:", "approve", "passphrase"] {
+    for word in ["approve", "passphrase", "resolve", "resume"] {
         assert!(!help.contains(word), "{word}: {help}");
     }
+    let (_, commands) = help.split_once("Commands:").expect("commands");
+    let names: Vec<&str> = commands
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(names, ["handbook", "help"]);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use task::Role;
+use task::{Digest, Role};
 
 /// Where things are; flattened into every binary's arguments.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -32,6 +32,21 @@ pub struct ModeArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = parse_bool, global = true)]
     pub mock: Option<bool>,
+}
+
+/// The owner's handbook, on whichever machine.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum HandbookCommand {
+    /// Which handbook counts here, whether the vault's is another, and what its rules do.
+    Status,
+    /// What the vault's handbook says otherwise than the accepted one.
+    Diff,
+    /// Have the vault's handbook count on this machine; asks in the terminal, or takes the digest of what was seen.
+    Accept {
+        /// The digest that `status` and `diff` print.
+        #[arg(long)]
+        digest: Option<Digest>,
+    },
 }
 
 /// What flags say, for [`crate::load`]; absent ones leave the word to the environment.

@@ -154,6 +154,11 @@ impl DataDir {
         self.root.join("budget.json")
     }
 
+    /// The handbook that the owner has accepted.
+    pub fn handbook(&self) -> PathBuf {
+        self.root.join("handbook.md")
+    }
+
     /// There while the kill switch is on.
     pub fn stopped(&self) -> PathBuf {
         self.root.join("stopped")

@@ -46,7 +46,7 @@ mod shutdown;
 mod supervisor;
 mod terminal;
 
-pub use args::{CommonArgs, Flags, ModeArgs, parse_bool};
+pub use args::{CommonArgs, Flags, HandbookCommand, ModeArgs, parse_bool};
 pub use credentials::credentials;
 pub use data::{DataDir, DataDirError};
 pub use env::{Env, EnvFileError, Surroundings};
@@ -58,4 +58,4 @@ pub use secret::SecretError;
 pub use setup::{Program, Setup, load, load_in};
 pub use shutdown::{Ending, GRACE, Shutdown};
 pub use supervisor::{Pulse, Supervisor};
-pub use terminal::{shown, shown_json};
+pub use terminal::{ask, print, shown, shown_json};

@@ -1,7 +1,9 @@
 //! Text on its way to a terminal or into a log.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, BufRead as _, Write as _};
+
+use crate::{Failure, OrFailure as _};
 
 /// `text` with everything written out that a terminal would act upon instead of showing it, but
 /// for line ends and tabs. Most of what is printed has been made harmless where it was put
@@ -31,6 +33,25 @@ pub fn shown_json(text: &str) -> String {
         }
     }
     out
+}
+
+/// Prints to stdout; a reader that went away (`| head`) is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(shown(text).as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed("cannot print").because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks a question and reads one line; `None` at the end of the input.
+pub fn ask(question: &str) -> Result<Option<String>, Failure> {
+    print(question)?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line).or_failed("cannot read your answer")?;
+    Ok((read > 0).then(|| line.trim().to_owned()))
 }
 
 /// Controls, and what changes the direction of writing.

@@ -158,7 +158,14 @@ impl Core {
                 return Ok(Go::No);
             }
         };
-        match self.journal.dispatch(&row.order, &self.limits, self.clock.now())? {
+        let limits = match self.limits() {
+            Ok(limits) => limits,
+            Err(reason) => {
+                report.note(id, End::Waiting, reason);
+                return Ok(Go::No);
+            }
+        };
+        match self.journal.dispatch(&row.order, &limits, self.clock.now())? {
             Dispatch::Now => {}
             Dispatch::NotAccepted => return Ok(Go::No),
             Dispatch::Over(ruling) => return self.over(file, row, ruling, report).map(|()| Go::No),

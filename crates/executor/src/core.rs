@@ -5,9 +5,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use policy::HouseRules;
 use signature::Approvers;
 use task::{AgentId, Clock, Mode, Role, Server};
-use vault::{FileError, KillSwitch, LogError, MoveError, ReadError, SetAsideError, Vault};
+use vault::{FileError, Handbook, KillSwitch, LogError, MoveError, ReadError, SetAsideError, Vault};
 
 use crate::{Journal, JournalError};
 
@@ -21,6 +22,7 @@ pub(crate) struct Core {
     pub(crate) mode: Mode,
     pub(crate) approvers: PathBuf,
     pub(crate) limits: config::Limits,
+    pub(crate) handbook: Handbook,
     pub(crate) locks: PathBuf,
     pub(crate) kill_switch: KillSwitch,
     pub(crate) clock: Arc<dyn Clock>,
@@ -92,6 +94,17 @@ impl Core {
     /// Who may sign, read anew each time: a key that is taken off the list counts no longer.
     pub(crate) fn approvers(&self) -> Result<Approvers, String> {
         Approvers::load(&self.approvers).map_err(|error| explain(&error))
+    }
+}
+
+impl Core {
+    /// The limits that count, under the accepted handbook, read anew each time. Rules that cannot be
+    /// read are not left out: nothing leaves until they can.
+    pub(crate) fn limits(&self) -> Result<config::Limits, String> {
+        let remedy = "mend it and accept it anew: local-agent handbook accept";
+        let handbook = self.handbook.accepted().map_err(|error| format!("{}; {remedy}", explain(&error)))?;
+        let rules = HouseRules::read(&handbook).map_err(|error| format!("{error}; {remedy}"))?;
+        Ok(rules.tighten(&self.limits).limits)
     }
 }
 

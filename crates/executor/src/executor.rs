@@ -7,7 +7,7 @@ use futures::future::join_all;
 use mcp_client::ToolCaller;
 use task::{AgentId, Clock, Mode, Role};
 use tokio_util::sync::CancellationToken;
-use vault::{KillSwitch, Vault};
+use vault::{Handbook, KillSwitch, Vault};
 
 use crate::admit::Work;
 use crate::carry::{blocking, carry};
@@ -32,6 +32,8 @@ pub struct Settings {
     pub approvers: PathBuf,
     /// How much may leave.
     pub limits: config::Limits,
+    /// The handbook; what of it was accepted may lower the limits.
+    pub handbook: Handbook,
     /// The kill switch's file in the data directory.
     pub stop_file: PathBuf,
     /// The time.
@@ -67,6 +69,7 @@ impl Executor {
             mode: settings.mode,
             approvers: settings.approvers,
             limits: settings.limits,
+            handbook: settings.handbook,
             locks: settings.data,
             clock: settings.clock,
         };

@@ -19,7 +19,7 @@ use signature::Approvers;
 use task::{
     Action, Body, FixedClock, FrontMatter, Location, Mode, Order, Role, Stage, StageName, Task, TaskId,
 };
-use vault::{Limits, TaskFile, Vault};
+use vault::{Handbook, Limits, TaskFile, Vault};
 
 use crate::{End, Executor, Report, Settings};
 use world::World;
@@ -105,6 +105,7 @@ impl Machine {
             data: self.data(),
             approvers: self.files.approvers.clone(),
             limits: self.limits.clone(),
+            handbook: Handbook::new(self.desk.vault.clone(), self.data().join("handbook.md")),
             stop_file: self.data().join("stopped"),
             clock: self.clock.clone(),
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use daemon::{CommonArgs, ModeArgs};
+use daemon::{CommonArgs, HandbookCommand, ModeArgs};
 use task::{Digest, Role, TaskId};
 
 /// The owner's agent: shows each draft, signs what you approve, and carries it out at most once.
@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Resume,
     /// Accept a remote history that does not follow the one last seen.
     TrustTip(TrustTip),
+    /// The company handbook: which one counts, and accepting a changed one.
+    #[command(subcommand)]
+    Handbook(HandbookCommand),
     /// The audit log.
     #[command(subcommand)]
     Log(Log),

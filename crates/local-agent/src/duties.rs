@@ -56,6 +56,7 @@ impl OwnersDuties {
                     data: setup.data.root().to_owned(),
                     approvers: setup.data.approvers(),
                     limits: setup.config.limits.clone(),
+                    handbook: worker::handbook(setup, &vault),
                     stop_file: setup.data.stopped(),
                     clock: Arc::clone(&clock),
                 };

@@ -106,7 +106,7 @@ fn acts(call: &Call) -> bool {
 }
 
 /// The limits of one tool: its own, else those of every tool. Per hour, per day.
-fn tool_limits(limits: &Limits, tool: &str) -> (u32, u32) {
+pub(crate) fn tool_limits(limits: &Limits, tool: &str) -> (u32, u32) {
     let own = limits.tools.get(tool).copied().unwrap_or_default();
     (own.per_hour.unwrap_or(limits.tool_per_hour), own.per_day.unwrap_or(limits.tool_per_day))
 }

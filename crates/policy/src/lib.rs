@@ -6,9 +6,11 @@
 
 mod credential;
 mod governor;
+mod house_rules;
 
 pub use credential::{Credential, Finding, Holds, cloud_refusals, cloud_warnings};
 pub use governor::{DAY, Effect, HOUR, History, Ruling, Window, govern, recipients};
+pub use house_rules::{HouseRules, HouseRulesError, Tightened};
 
 use task::{Role, Server};
 

@@ -20,11 +20,5 @@ pub use week::{Day, Week};
 /// The dashboard of a new vault, before an agent has written its own.
 pub const DASHBOARD_TEMPLATE: &str = include_str!("../../../Dashboard.md");
 
-/// The handbook of a new vault.
-pub const HANDBOOK_TEMPLATE: &str = include_str!("../../../Company_Handbook.md");
-
 /// The dashboard's path in the vault.
 pub const DASHBOARD: &str = "Dashboard.md";
-
-/// The handbook's path in the vault.
-pub const HANDBOOK: &str = "Company_Handbook.md";

@@ -10,6 +10,7 @@
 //! - [`TaskFile`], [`MoveError`]: one task's file, its replacement and its moves.
 //! - [`Guard`]: the lock between moves (shared) and a snapshot of the whole (exclusive).
 //! - [`Vault::log`]: the audit log's files.
+//! - [`Handbook`]: the owner's handbook, and what of it was accepted.
 //! - [`Vault::intake`]: what people drop into `Inbox/`.
 //! - [`Vault::quarantine`], [`Vault::keep_conflict`]: setting aside without losing.
 //!
@@ -18,6 +19,7 @@
 mod claim_file;
 pub mod durable;
 mod follow;
+mod handbook;
 mod inbox;
 mod kill_switch;
 mod listing;
@@ -33,6 +35,7 @@ mod tasks;
 pub use claim_file::claim_file_name;
 pub use durable::{Contents, Dir, DurableError, FileError};
 pub use follow::LogCursor;
+pub use handbook::{Handbook, HandbookError, Standing};
 pub use inbox::{Intake, TakenIn};
 pub use kill_switch::{KillSwitch, StopError};
 pub use listing::{Entry, Folder, Listing, Stranger};

@@ -87,9 +87,15 @@ impl Vault {
 
     /// A page's text; `None` where there is none.
     pub fn read_page(&self, relative: &str) -> Result<Option<String>, PageError> {
+        let bytes = self.page_bytes(relative)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// A page's bytes; `None` where there is none.
+    pub fn page_bytes(&self, relative: &str) -> Result<Option<Vec<u8>>, PageError> {
         let read = self.place(relative, false).and_then(|(dir, name)| Ok(dir.read(name, LIMIT)?));
         match read {
-            Ok(contents) => Ok(Some(String::from_utf8_lossy(&contents.bytes).into_owned())),
+            Ok(contents) => Ok(Some(contents.bytes)),
             Err(PageError::File(e)) if e.is_missing() => Ok(None),
             Err(e) => Err(e),
         }

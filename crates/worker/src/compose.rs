@@ -12,7 +12,7 @@ use task::{Clock, Role};
 use vault::{KillSwitch, Limits, Vault};
 use watchers::{ImapOptions, Source, Watchers, imap_source, mock_sources};
 
-use crate::{LoopSettings, Parts, Vitals, Worker};
+use crate::{LoopSettings, Parts, Vitals, Worker, handbook};
 
 /// The vault, the other machine, and everything between them.
 pub struct Composed {
@@ -65,6 +65,9 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
     let config = &setup.config;
     let vault = open_vault(setup)?;
     let sync = open_sync(setup, &vault, Arc::clone(&clock)).await?;
+    if let Err(error) = handbook(setup, &vault).keep_template() {
+        tracing::warn!("{error}");
+    }
     let claims = Claims::new(
         vault.clone(),
         claim::Settings {
@@ -94,6 +97,7 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
             .map_or_else(|| "owner@example.com".to_owned(), |mail| mail.address.clone()),
         limits: config.claims.clone(),
         quiet: Duration::from_secs(config.vault.quiet_seconds),
+        handbook: handbook(setup, &vault),
         kill_switch: match setup.role {
             Role::Cloud => KillSwitch::following(vault.clone()),
             Role::Local | Role::Gold => KillSwitch::new(vault.clone(), setup.data.stopped()),

@@ -10,12 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use claim::{Claims, Observation, Owned, Taken};
 use drafter::{Drafter, Request};
 use futures::FutureExt as _;
+use policy::HouseRules;
 use router::Route;
 use sync::Sync;
 use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Role, Stage, Task, TaskId, TaskKind};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vault::{KillSwitch, ReadError, TaskFile, Vault};
+use vault::{Handbook, HandbookError, KillSwitch, ReadError, TaskFile, Vault};
 
 use crate::look::{look, set_aside};
 use crate::{Found, outcome};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub limits: config::Claims,
     /// How long a half-written file is left alone.
     pub quiet: Duration,
+    /// How the owner wants to be represented; what was accepted of it.
+    pub handbook: Handbook,
     /// Whether anything may be done at all.
     pub kill_switch: KillSwitch,
     /// Time.
@@ -68,6 +71,9 @@ pub enum WorkerError {
     /// The task's file.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The accepted handbook.
+    #[error(transparent)]
+    Handbook(#[from] HandbookError),
     /// Its next place.
     #[error(transparent)]
     Move(#[from] vault::MoveError),
@@ -357,16 +363,15 @@ impl Worker {
     ) -> Result<(Stage, AuditEvent), WorkerError> {
         let parts = &self.parts;
         let (vault, location) = (parts.vault.clone(), claim.location().clone());
-        let (file, handbook) = blocking(move || {
-            let handbook = vault.read_page("Company_Handbook.md").ok().flatten().unwrap_or_default();
-            vault.read(&location).map(|file| (file, handbook))
-        })
-        .await
-        .ok_or(WorkerError::Ending)??;
+        let handbook = parts.handbook.clone();
+        let (file, handbook) =
+            blocking(move || Ok::<_, WorkerError>((vault.read(&location)?, handbook.accepted()?)))
+                .await
+                .ok_or(WorkerError::Ending)??;
         let account = file.task.front.account.as_deref().unwrap_or(&parts.account).to_owned();
         let request = Request {
             task: &file.task,
-            handbook: &handbook,
+            handbook: HouseRules::words(&handbook),
             owner_name: &parts.owner_name,
             account: &account,
             role: parts.role,

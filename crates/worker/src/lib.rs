@@ -8,6 +8,7 @@
 //! - [`Worker`]: the cycle.
 //! - [`run`]: the daemon's loop: one closed set of wake-ups, one cycle at a time.
 //! - [`once`]: one round of everything, for `--once`.
+//! - [`handbook_command`]: `handbook status | diff | accept`, the same on both machines.
 //! - [`compose`]: the parts put together from a program's setup.
 //! - [`Vitals`]: the sign of life, and the look at everybody's health.
 //! - [`Found`]: what a cycle did, for logs and for `--once`.
@@ -16,6 +17,7 @@ mod compose;
 mod cycle;
 mod event_loop;
 mod finding;
+mod handbook;
 mod look;
 mod once;
 mod outcome;
@@ -25,6 +27,7 @@ pub use compose::{Composed, compose, loop_settings, open_sync, open_vault, sourc
 pub use cycle::{Parts, Worker, WorkerError};
 pub use event_loop::{Duties, LoopSettings, run};
 pub use finding::Found;
+pub use handbook::{about_handbook, handbook, handbook_command};
 pub use once::once;
 pub use vitals::{PeerState, Peers, Vitals};
 

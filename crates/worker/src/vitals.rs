@@ -12,10 +12,10 @@ use health::{
 use serde::{Deserialize, Serialize};
 use sync::Sync;
 use task::{AgentId, Clock, Role, Stage};
-use vault::{Vault, durable};
+use vault::{Handbook, Vault, durable};
 use watchers::Channels;
 
-use crate::Found;
+use crate::{Found, about_handbook, handbook};
 
 /// What is known of the other agents, kept in the data directory for `status`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -84,6 +84,9 @@ pub struct Vitals {
     warnings: Vec<String>,
     /// The same in words that fit into a heartbeat ref.
     flags: Vec<&'static str>,
+    handbook: Handbook,
+    /// What is to be said of the handbook, as of the last heartbeat.
+    of_handbook: Option<String>,
     limits: config::Health,
     remote_gap: TimeDelta,
     remote_at: Option<DateTime<Utc>>,
@@ -106,6 +109,7 @@ impl Vitals {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
         let now = clock.now();
+        let handbook = handbook(setup, &vault);
         let limits = setup.config.health.clone();
         let beat = i64::try_from(limits.heartbeat_seconds).unwrap_or(30);
         let remote_gap = i64::try_from(setup.config.sync.heartbeat_seconds).unwrap_or(120);
@@ -129,6 +133,8 @@ impl Vitals {
             channels,
             warnings,
             flags: setup.warnings.iter().map(|warning| warning.flag).collect(),
+            of_handbook: about_handbook(&handbook),
+            handbook,
             limits,
             clock,
         })
@@ -153,7 +159,7 @@ impl Vitals {
     pub fn warnings(&self) -> Vec<String> {
         let trouble = self.sync.as_ref().and_then(|sync| sync.status().trouble);
         let trouble = trouble.map(|trouble| format!("cannot synchronise: {trouble}"));
-        self.warnings.iter().cloned().chain(trouble).collect()
+        self.warnings.iter().cloned().chain(self.of_handbook.clone()).chain(trouble).collect()
     }
 
     /// The other agents.
@@ -179,6 +185,10 @@ impl Vitals {
     pub async fn beat(&mut self) -> bool {
         let now = self.clock.now();
         let awake_since = self.awake.tick(now);
+        let handbook = self.handbook.clone();
+        if let Ok(said) = tokio::task::spawn_blocking(move || about_handbook(&handbook)).await {
+            self.of_handbook = said;
+        }
         let coverage = self.coverage();
         let heartbeat = Heartbeat {
             agent: self.agent.clone(),
@@ -255,6 +265,9 @@ impl Vitals {
         }
         self.remote_at = Some(now);
         let mut flags = self.flags.clone();
+        if self.of_handbook.is_some() {
+            flags.push("handbook");
+        }
         if self.dry_run {
             flags.push("dry");
         }

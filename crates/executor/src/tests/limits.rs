@@ -269,3 +269,33 @@ fn two_journals_of_one_file_share_their_limits() {
     });
     assert_eq!(now.iter().sum::<usize>(), 5, "{now:?}");
 }
+
+#[tokio::test]
+async fn the_accepted_handbook_lowers_limits_and_the_vaults_page_does_nothing() {
+    let machine = Machine::new();
+    let page = machine.desk.vault.root().join(Handbook::PAGE);
+    let rule = "---\nlimits: { per_recipient_per_day: 1 }\n---\n# Handbook\n";
+    std::fs::write(&page, rule).expect("write");
+    let sent = |name: &str| {
+        machine.approve(name, mail());
+        let (executor, name) = (machine.executor(), name.to_owned());
+        async move { entry(&executor.run_cycle().await, &name).0 }
+    };
+    assert_eq!(sent("EMAIL_1").await, End::Done);
+    assert_eq!(sent("EMAIL_2").await, End::Done, "nobody accepted it");
+    let handbook = machine.settings().handbook;
+    handbook.accept(&task::Digest::of(rule)).expect("accept");
+    assert_eq!(sent("EMAIL_3").await, End::Returned);
+    // The other side takes the rule away, or writes another: the accepted one counts on.
+    for other in ["# Handbook", "---\nlimits: { per_recipient_per_day: 500 }\n---\n", "---\n"] {
+        std::fs::write(&page, other).expect("write");
+        assert_eq!(sent(&format!("EMAIL_{}", 100 + other.len())).await, End::Returned, "{other}");
+    }
+    // Accepted rules that cannot be read are no reason to send more.
+    std::fs::write(handbook.file(), "---\nlimits: { per_recipient: 500 }\n---\n").expect("write");
+    let order = machine.approve("EMAIL_9", to("bob@example.com"));
+    let report = machine.executor().run_cycle().await;
+    let (end, message) = entry(&report, "EMAIL_9");
+    assert!(end == End::Waiting && message.contains("handbook accept"), "{message}");
+    assert_eq!(machine.world.effects(&order), 0);
+}

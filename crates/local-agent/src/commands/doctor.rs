@@ -65,6 +65,10 @@ pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
                 Ok(free) => Finding::ok(format!("disk, {} MB free", free >> 20)),
                 Err(error) => Finding::wrong("disk", error.to_string()),
             });
+            findings.push(match worker::about_handbook(&worker::handbook(setup, &vault)) {
+                Some(said) => Finding::wrong("handbook", said),
+                None => Finding::ok("handbook, as accepted"),
+            });
             findings.push(sync(setup, &vault).await);
         }
         Err(failure) => findings.push(Finding::wrong("vault", failure.to_string())),

@@ -7,9 +7,6 @@ use secrecy::ExposeSecret as _;
 use super::{open_vault, print, read_passphrase};
 use crate::cli::Init;
 
-/// What a new vault begins with; `init` never overwrites.
-const HANDBOOK: &str = include_str!("../../../../Company_Handbook.md");
-
 pub(crate) fn run(setup: &Setup, arguments: &Init) -> Result<(), Failure> {
     let files = KeyFiles::in_data(setup.data.root());
     // Asked for before anything is made, and only when there is no key yet.
@@ -18,7 +15,8 @@ pub(crate) fn run(setup: &Setup, arguments: &Init) -> Result<(), Failure> {
         approval::init(&files, &setup.config.owner.name, || Ok(new_key.unwrap_or(NewKey::Unprotected)))
             .or_failed("cannot set up this machine")?;
     let vault = open_vault(setup)?;
-    vault.create_page("Company_Handbook.md", HANDBOOK).or_failed("cannot write the handbook")?;
+    let handbook = worker::handbook(setup, &vault);
+    handbook.begin().or_failed("cannot write the handbook")?;
 
     let mut text = String::new();
     if made.created.is_empty() {
@@ -39,6 +37,9 @@ pub(crate) fn run(setup: &Setup, arguments: &Init) -> Result<(), Failure> {
             "Your key is not on the list of approvers {}; add it there before you approve.\n",
             files.approvers.display()
         ));
+    }
+    if let Some(said) = worker::about_handbook(&handbook) {
+        text.push_str(&format!("{said}\n"));
     }
     text.push_str(
         "Keep a copy of the key and its passphrase somewhere safe: they are never in the vault.\n\

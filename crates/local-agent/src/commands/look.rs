@@ -165,11 +165,12 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     let counts = count(setup, &vault)?;
     let beat = Heartbeat::read(&vault, &setup.agent).ok().flatten();
     let peers = Peers::load(setup.data.root());
+    let handbook = worker::about_handbook(&worker::handbook(setup, &vault));
     let stopped = vault.stop_reason().or_else(|| std::fs::read_to_string(setup.data.stopped()).ok());
     if as_json {
         return print_json(&json!({
             "agent": setup.agent, "role": setup.role, "mode": mode(setup), "mock": setup.modes.mock_data,
-            "stopped": stopped, "heartbeat": beat, "peers": peers,
+            "stopped": stopped, "handbook": handbook, "heartbeat": beat, "peers": peers,
             "needs_action": counts.new, "in_progress": counts.in_work, "pending_approval": counts.waiting,
             "approved": counts.orders.len(), "errors": counts.errors, "conflicts": counts.conflicts,
         }));
@@ -194,6 +195,9 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     for (id, why) in counts.orders.iter().filter_map(|(id, why)| Some((id, why.as_ref()?))) {
         let _ = writeln!(text, "          {id} waits: {why}");
     }
+    if let Some(said) = &handbook {
+        let _ = writeln!(text, "handbook  {said}");
+    }
     match &beat {
         Some(beat) => {
             let _ = writeln!(text, "daemon    pid {}, last sign of life {}", beat.pid, ago(beat.at, now));
@@ -208,7 +212,8 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
                     .unwrap_or_default();
                 let _ = writeln!(text, "channel   {} {until}{error}", channel.source);
             }
-            for warning in &beat.warnings {
+            // The daemon's own word on the handbook is said above already.
+            for warning in beat.warnings.iter().filter(|warning| handbook.as_ref() != Some(*warning)) {
                 let _ = writeln!(text, "warning   {}", visible(warning));
             }
         }
