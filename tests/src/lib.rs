@@ -16,6 +16,11 @@ pub use running::{Running, eventually};
 /// The passphrase of the owner's key in tests.
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
+/// Orders are carried out at once, so that no test waits for a time to take them back.
+const NO_WAIT: &str = "approval: { undo_seconds: { send_email: 0, post_invoice: 0, post_facebook: 0, \
+                       post_instagram: 0, post_twitter: 0, post_linkedin: 0, send_whatsapp: 0, \
+                       initiate_payment: 0 } }\n";
+
 /// A temporary folder with a bare repository and some machines.
 pub struct World {
     root: TempDir,
@@ -105,7 +110,7 @@ impl World {
         std::fs::create_dir_all(&root).expect("the machine's folder");
         let machine = Machine { root, program: program.to_owned(), environment: BTreeMap::new() };
         let config = format!(
-            "agent: {{ id: {agent}, executor: local-001 }}\nowner: {{ name: Jane Doe }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n{}{extra}",
+            "agent: {{ id: {agent}, executor: local-001 }}\n{NO_WAIT}owner: {{ name: Jane Doe }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n{}{extra}",
             machine.vault(),
             self.extra
         );

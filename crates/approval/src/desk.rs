@@ -1,18 +1,26 @@
 //! The owner's decisions, carried into the vault.
 
+mod error;
+mod payments;
+
 use std::sync::Arc;
 
-use chrono::SubsecRound as _;
-use signature::{Approvers, Refusal};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use signature::{Approvers, Register};
 use task::{
-    Action, ActionError, AgentId, AuditEvent, AuditOutcome, Body, Clock, Digest, Location, Mode, Order,
-    OrderError, Stage, StageName, Task, TaskId, action_digest,
+    Action, AgentId, AuditEvent, AuditOutcome, Body, Clock, Digest, Mode, Order, Stage, StageName, Task,
+    TaskId, action_digest,
 };
-use vault::{FileError, LogError, MoveError, ReadError, TaskFile, Vault, WriteError};
+use vault::{FileError, TaskFile, Vault};
 
-use crate::keys::{InitError, random_hex};
-use crate::review::{Review, ReviewError, Setting, body_edit, review};
-use crate::signer::{SignError, Signer};
+pub use self::error::DeskError;
+use self::payments::pays;
+use crate::keys::random_hex;
+use crate::payee::{Paid, Standing};
+use crate::register;
+use crate::retyped::Retyped;
+use crate::review::{Review, Setting, body_edit, review};
+use crate::signer::Signer;
 
 /// Where the owner decides: one vault, one executor, one mode.
 pub struct Desk {
@@ -30,6 +38,10 @@ pub struct Desk {
     pub limits: config::Approval,
     /// Who may sign; an order that they would refuse is not written.
     pub approvers: Approvers,
+    /// Where approvals and introductions are written down: the data directory.
+    pub register: Register,
+    /// Whom this owner has paid.
+    pub paid: Paid,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -41,82 +53,8 @@ pub struct Kept {
     pub file: TaskFile,
     /// The order, if one was signed.
     pub order: Option<Order>,
-}
-
-/// Why a decision was not made. Nothing was moved.
-#[derive(Debug, thiserror::Error)]
-pub enum DeskError {
-    /// No such task.
-    #[error("task {0} is not in the vault")]
-    NotFound(TaskId),
-    /// It waits for nobody's decision.
-    #[error("task {id} is in {place}, not in Pending_Approval; it needs no decision", place = .at.stage)]
-    Elsewhere {
-        /// Which task.
-        id: TaskId,
-        /// Where it is.
-        at: Location,
-    },
-    /// There is nothing to approve.
-    #[error("task {id} proposes nothing, it asks: {question}; modify it to say what to do, or reject it")]
-    NoAction {
-        /// Which task.
-        id: TaskId,
-        /// What it asks.
-        question: String,
-    },
-    /// Another proposal than the one that was seen.
-    #[error("task {id} changed since you saw it: its digest is {now}, not {seen}; review it again")]
-    Changed {
-        /// Which task.
-        id: TaskId,
-        /// What was seen.
-        seen: Digest,
-        /// What is there.
-        now: Digest,
-    },
-    /// The Markdown says other words than the action.
-    #[error("task {0} has an edited Draft in its Markdown; take the edit over or drop it first")]
-    Edited(TaskId),
-    /// There is no edit to take over or drop.
-    #[error("task {0} has no edited Draft")]
-    NotEdited(TaskId),
-    /// The new words do not fit the tool.
-    #[error(transparent)]
-    Action(#[from] ActionError),
-    /// A rejection says why.
-    #[error("reason is empty; say in a few words why the task is rejected")]
-    NoReason,
-    /// The order has no text.
-    #[error(transparent)]
-    Order(#[from] OrderError),
-    /// No randomness for the approval's id.
-    #[error(transparent)]
-    Random(#[from] InitError),
-    /// Nothing was signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// Signed, but by a key that the approvers list does not allow.
-    #[error("signature is not accepted by the approvers list: {0}")]
-    NotApprover(Refusal),
-    /// It cannot be shown.
-    #[error(transparent)]
-    Review(#[from] ReviewError),
-    /// It cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// It cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// It cannot be moved.
-    #[error(transparent)]
-    Move(#[from] MoveError),
-    /// The vault cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The decision stands, but is not in the audit log.
-    #[error("decision was made but not logged")]
-    Log(#[from] LogError),
+    /// When the payee can be paid, if this introduced it instead.
+    pub payable: Option<DateTime<Utc>>,
 }
 
 impl Desk {
@@ -131,16 +69,72 @@ impl Desk {
 
     /// The screen for a task.
     pub fn review(&self, task: &Task) -> Result<Review, DeskError> {
-        Ok(review(task, &self.setting())?)
+        let standing = match pays(task.front.action.as_ref()) {
+            Some(payment) if self.mode == Mode::Live => Some(self.standing(&task.front.id, payment)?),
+            _ => None,
+        };
+        Ok(review(task, &Setting { payee: standing.as_ref(), ..self.setting() })?)
     }
 
-    /// Signs an order for exactly the proposal that `seen` names, and sends it on its way.
+    /// What an approval of what was seen would meet, without a key: whatever can be refused is
+    /// refused before anybody is asked for a passphrase.
+    pub fn check(&self, id: &TaskId, seen: &Digest, retyped: Option<&Retyped>) -> Result<(), DeskError> {
+        let (file, action) = self.to_approve(id, seen)?;
+        self.payee(&file, &action, retyped).map(drop)
+    }
+
+    /// Signs an order for exactly the proposal that `seen` names, and sends it on its way. A payment
+    /// needs [`Desk::approve_payment`].
     pub fn approve(&self, id: &TaskId, seen: &Digest, signer: &Signer) -> Result<Kept, DeskError> {
+        self.approve_retyped(id, seen, None, signer)
+    }
+
+    /// The same for a payment, of which amount and payee were typed again. A payee that was never
+    /// paid is introduced by it; the same call signs the order once the hold is over.
+    pub fn approve_payment(
+        &self,
+        id: &TaskId,
+        seen: &Digest,
+        retyped: &Retyped,
+        signer: &Signer,
+    ) -> Result<Kept, DeskError> {
+        self.approve_retyped(id, seen, Some(retyped), signer)
+    }
+
+    fn approve_retyped(
+        &self,
+        id: &TaskId,
+        seen: &Digest,
+        retyped: Option<&Retyped>,
+        signer: &Signer,
+    ) -> Result<Kept, DeskError> {
+        let (file, action) = self.to_approve(id, seen)?;
+        match self.payee(&file, &action, retyped)? {
+            Some((payment, Standing::New { payable, void })) => {
+                self.introduce(&file, payment, payable, void.is_some(), signer)
+            }
+            _ => self.sign(&file, action, seen, signer),
+        }
+    }
+
+    /// What waits for approval and is what was seen.
+    fn to_approve(&self, id: &TaskId, seen: &Digest) -> Result<(TaskFile, Action), DeskError> {
         let file = self.open(id)?;
         let action = self.seen_action(&file.task, seen)?;
         if body_edit(&file.task).is_some() {
             return Err(DeskError::Edited(id.clone()));
         }
+        Ok((file, action))
+    }
+
+    fn sign(
+        &self,
+        file: &TaskFile,
+        action: Action,
+        seen: &Digest,
+        signer: &Signer,
+    ) -> Result<Kept, DeskError> {
+        let id = &file.location.id;
         let setting = self.setting();
         let order = Order {
             approval: random_hex(16)?,
@@ -157,6 +151,7 @@ impl Desk {
         // What the executor would refuse is not written: the owner learns it now.
         signature::verify(&text, &signature, &self.approvers, self.clock.now())
             .map_err(DeskError::NotApprover)?;
+        register::note_approval(&self.register, &order.approval, &text).map_err(DeskError::Register)?;
         let mut task = file.task.clone();
         task.require_approval();
         task.front.order = Some(text);
@@ -165,7 +160,7 @@ impl Desk {
         task.front.reason = None;
         task.front.effect = None;
         fault::reach("approve.finish").map_err(|e| FileError::new("approve", file.location.path(), e))?;
-        let file = self.vault.finish(&file, &task, Stage::Approved)?;
+        let file = self.vault.finish(file, &task, Stage::Approved)?;
         let event = AuditEvent::new("approve", Some(id.clone()))
             .with("digest", seen.to_string())
             .with("approval", order.approval.as_str())
@@ -173,7 +168,7 @@ impl Desk {
             .with("expires", order.expires.to_rfc3339())
             .with("tool", order.action.call.tool());
         self.log(event, "approved", &file)?;
-        Ok(Kept { file, order: Some(order) })
+        Ok(Kept { file, order: Some(order), payable: None })
     }
 
     /// Says no.
@@ -190,7 +185,7 @@ impl Desk {
         let file = self.vault.finish(&file, &task, Stage::Rejected)?;
         let event = AuditEvent::new("reject", Some(id.clone())).result(AuditOutcome::Refused);
         self.log(event, "rejected", &file)?;
-        Ok(Kept { file, order: None })
+        Ok(Kept { file, order: None, payable: None })
     }
 
     /// Proposes `action` instead of what `seen` names (`None`: whatever is there); it still waits
@@ -257,7 +252,7 @@ impl Desk {
             "pending",
             &file,
         )?;
-        Ok(Kept { file, order: None })
+        Ok(Kept { file, order: None, payable: None })
     }
 
     fn seen_action(&self, task: &Task, seen: &Digest) -> Result<Action, DeskError> {
@@ -279,6 +274,7 @@ impl Desk {
             executor: &self.executor,
             mode: self.mode,
             limits: &self.limits,
+            payee: None,
             now: self.clock.now(),
         }
     }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use signature::{Approvers, ApproversError};
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
-use task::Order;
+use task::{Introduction, Order};
 use vault::durable::{self, DurableError};
 
 /// Where the owner's files are.
@@ -156,8 +156,8 @@ pub fn init(
     } else {
         public_key(&files.public_key, &read(&files.public_key)?)?
     };
-    let line =
-        format!("{approver} namespaces=\"{}\" {}\n", Order::NAMESPACE, openssh(&files.public_key, &key)?);
+    let namespaces = format!("{},{}", Order::NAMESPACE, Introduction::NAMESPACE);
+    let line = format!("{approver} namespaces=\"{namespaces}\" {}\n", openssh(&files.public_key, &key)?);
     write_new(&files.approvers, line.as_bytes(), &mut created)?;
     write_new(&files.vault_id, format!("{}\n", random_hex(16)?).as_bytes(), &mut created)?;
     let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
@@ -191,7 +191,7 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, InitError> {
     }))
 }
 
-fn make_folder(path: &Path) -> Result<(), InitError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), InitError> {
     let failed = |source| InitError::File { action: "create", path: path.to_owned(), source };
     fault::reach("keys.mkdir").map_err(|e| failed(e.into()))?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;

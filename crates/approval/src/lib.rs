@@ -5,6 +5,8 @@
 //!   it signs.
 //! - [`review`]: the screen on which the owner decides, rendered here from the decoded action and
 //!   from nothing else.
+//! - [`Retyped`], [`Standing`]: what a payment needs besides: amount and account typed again, and a
+//!   payee that was paid before or introduced long enough ago.
 //! - [`Desk`]: approve, reject, modify, and what becomes of edits in the Markdown, over the vault.
 //!
 //! Nothing here reads the environment or prints; the binary hands in paths, passphrases and
@@ -14,7 +16,10 @@ mod agent;
 mod desk;
 mod editable;
 mod keys;
+mod payee;
+mod register;
 mod render;
+mod retyped;
 mod review;
 mod signer;
 mod suspicion;
@@ -23,6 +28,8 @@ mod visible;
 pub use desk::{Desk, DeskError, Kept};
 pub use editable::{EditError, from_editable, to_editable};
 pub use keys::{InitError, Initialised, KeyFiles, NewKey, init, read_vault_id};
+pub use payee::{Paid, Standing};
+pub use retyped::{Mistyped, Retyped};
 pub use review::{BodyEdit, Review, ReviewError, Setting, body_edit, review};
 pub use signer::{SignError, Signer};
 pub use visible::visible;

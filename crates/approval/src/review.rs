@@ -5,6 +5,7 @@ use task::{
     Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, Task, TaskKind, action_digest,
 };
 
+use crate::payee::Standing;
 use crate::render::Screen;
 use crate::suspicion;
 use crate::visible::visible;
@@ -20,6 +21,8 @@ pub struct Setting<'a> {
     pub mode: Mode,
     /// How long orders are good for.
     pub limits: &'a config::Approval,
+    /// How the owner stands to the payee, where the task pays one.
+    pub payee: Option<&'a Standing>,
     /// Now.
     pub now: DateTime<Utc>,
 }
@@ -99,6 +102,9 @@ pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError>
     let mut warnings = suspicion::of_sender(front);
     if let Some(action) = &front.action {
         warnings.extend(suspicion::of_action(action));
+        if let (Call::InitiatePayment(payment), Some(standing)) = (&action.call, setting.payee) {
+            warnings.extend(standing.warnings(payment));
+        }
     }
     if edited.is_some() {
         warnings.push(

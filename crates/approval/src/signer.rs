@@ -1,11 +1,11 @@
-//! Signing an order with the owner's key.
+//! Signing with the owner's key: orders, and introductions of payees.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
-use task::Order;
+use task::{Introduction, Order};
 
 use crate::agent;
 
@@ -88,12 +88,21 @@ impl Signer {
 
     /// Signs an order's text; the armored SSHSIG.
     pub fn sign(&self, order: &str) -> Result<String, SignError> {
+        self.sign_as(Order::NAMESPACE, order)
+    }
+
+    /// Signs an introduction's text; the armored SSHSIG.
+    pub fn sign_introduction(&self, introduction: &str) -> Result<String, SignError> {
+        self.sign_as(Introduction::NAMESPACE, introduction)
+    }
+
+    fn sign_as(&self, namespace: &str, text: &str) -> Result<String, SignError> {
         let (signature, path) = match &self.0 {
             Source::File { key, passphrase } => {
-                (sign_with_file(key, passphrase.as_ref(), order.as_bytes())?, key)
+                (sign_with_file(key, passphrase.as_ref(), namespace, text.as_bytes())?, key)
             }
             Source::Agent { socket, public_key } => {
-                (sign_with_agent(socket, public_key, order.as_bytes())?, public_key)
+                (sign_with_agent(socket, public_key, namespace, text.as_bytes())?, public_key)
             }
         };
         signature.to_pem(LineEnding::LF).map_err(|error| unusable(path, error))
@@ -115,7 +124,12 @@ fn read_key(path: &Path) -> Result<PrivateKey, SignError> {
 }
 
 /// The decrypted key lives in this function alone and is wiped when it returns.
-fn sign_with_file(path: &Path, passphrase: Option<&SecretString>, text: &[u8]) -> Result<SshSig, SignError> {
+fn sign_with_file(
+    path: &Path,
+    passphrase: Option<&SecretString>,
+    namespace: &str,
+    text: &[u8],
+) -> Result<SshSig, SignError> {
     let mut key = read_key(path)?;
     if key.is_encrypted() {
         let passphrase = passphrase.filter(|p| !p.expose_secret().is_empty());
@@ -124,17 +138,22 @@ fn sign_with_file(path: &Path, passphrase: Option<&SecretString>, text: &[u8]) -
             .decrypt(passphrase.expose_secret())
             .map_err(|_| SignError::WrongPassphrase { path: path.to_owned() })?;
     }
-    key.sign(Order::NAMESPACE, HashAlg::Sha512, text).map_err(|error| unusable(path, error))
+    key.sign(namespace, HashAlg::Sha512, text).map_err(|error| unusable(path, error))
 }
 
-fn sign_with_agent(socket: &Path, public_key: &Path, text: &[u8]) -> Result<SshSig, SignError> {
+fn sign_with_agent(
+    socket: &Path,
+    public_key: &Path,
+    namespace: &str,
+    text: &[u8],
+) -> Result<SshSig, SignError> {
     let line = std::fs::read_to_string(public_key)
         .map_err(|source| SignError::Read { path: public_key.to_owned(), source })?;
     let key = PublicKey::from_openssh(line.trim()).map_err(|error| unusable(public_key, error))?;
     let failed = |reason: String| SignError::Agent { socket: socket.to_owned(), reason };
-    let blob = SshSig::signed_data(Order::NAMESPACE, HashAlg::Sha512, text)
-        .map_err(|error| unusable(public_key, error))?;
+    let blob =
+        SshSig::signed_data(namespace, HashAlg::Sha512, text).map_err(|error| unusable(public_key, error))?;
     let signature = agent::sign(socket, &key, &blob).map_err(|error| failed(error.to_string()))?;
-    SshSig::new(key.key_data().clone(), Order::NAMESPACE, HashAlg::Sha512, signature)
+    SshSig::new(key.key_data().clone(), namespace, HashAlg::Sha512, signature)
         .map_err(|error| failed(error.to_string()))
 }

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod keys;
+mod payees;
 mod screen;
 
 use std::path::Path;
@@ -10,13 +11,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use signature::Approvers;
+use signature::{Approvers, Register};
 use task::{Action, Body, FixedClock, FrontMatter, Location, Mode, Stage, Task, TaskId};
 use vault::{Limits, TaskFile, Vault};
 
 use crate::{Desk, Initialised, KeyFiles, NewKey, Signer, init};
 
 const PASSPHRASE: &str = "correct horse";
+
+/// An account that was paid before.
+const BOB: &str = "DE89370400440532013000";
 
 fn now() -> DateTime<Utc> {
     "2026-02-23T03:20:00Z".parse().expect("time")
@@ -89,6 +93,8 @@ impl Office {
             mode: Mode::Live,
             limits: config::Approval::default(),
             approvers: Approvers::load(&files.approvers).expect("approvers"),
+            register: Register::new(folder.path().join("data")),
+            paid: Arc::new(|iban| Ok(if iban == BOB { vec!["Bob GmbH".to_owned()] } else { Vec::new() })),
             clock: Arc::new(FixedClock::new(now())),
         };
         Self { desk, files, _folder: folder }
@@ -97,6 +103,13 @@ impl Office {
     fn put(&self, task: &Task) -> TaskFile {
         let at = Location::new(Stage::PendingApproval, task.front.id.clone());
         self.desk.vault.create(&at, task).expect("create")
+    }
+
+    /// Approves a payment that is there, with these typed again.
+    fn pay(&self, name: &str, amount: &str, payee_end: &str) -> Result<crate::Kept, crate::DeskError> {
+        let seen = self.digest(&self.desk.open(&id(name)).expect("open").task);
+        let retyped = crate::Retyped { amount: amount.into(), payee_end: payee_end.into() };
+        self.desk.approve_payment(&id(name), &seen, &retyped, &signer(&self.files))
     }
 
     fn digest(&self, task: &Task) -> task::Digest {

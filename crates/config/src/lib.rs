@@ -3,14 +3,15 @@
 //!
 //! Secrets are never in it; a [`Secret`] says where one is to be found.
 
+mod approval;
 mod limits;
 mod sections;
 
+pub use approval::{Approval, UndoSeconds};
 pub use limits::{Ceiling, Limits, ToolLimit};
 pub use sections::{
-    AgentSection, Approval, Budget, Channel, Claims, Config, Drafter, DrafterKind, Expectation, Health, Imap,
-    ImapAuth, Llm, MailAccount, Mcp, Modes, Owner, Provider, SaveSent, Secret, Security, Smtp, Sync, Vault,
-    Watchers,
+    AgentSection, Budget, Channel, Claims, Config, Drafter, DrafterKind, Expectation, Health, Imap, ImapAuth,
+    Llm, MailAccount, Mcp, Modes, Owner, Provider, SaveSent, Secret, Security, Smtp, Sync, Vault, Watchers,
 };
 
 /// Why a text is no configuration.

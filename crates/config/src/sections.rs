@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use task::{AgentId, Amount, Currency, Role};
 
-use crate::Limits;
+use crate::{Approval, Limits};
 
 /// All of `config.yaml`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Config {
     pub mail: Vec<MailAccount>,
     /// Who writes the drafts.
     pub drafter: Drafter,
-    /// How long an approval lasts.
+    /// What an approval needs, and how long it lasts.
     pub approval: Approval,
     /// How much may leave.
     pub limits: Limits,
@@ -595,22 +595,6 @@ impl Default for Budget {
             input_per_million: amount("3.00"),
             output_per_million: amount("15.00"),
         }
-    }
-}
-
-/// `approval:`
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Approval {
-    /// How long an order to pay is good for.
-    pub payment_minutes: u64,
-    /// How long any other order is good for.
-    pub other_minutes: u64,
-}
-
-impl Default for Approval {
-    fn default() -> Self {
-        Self { payment_minutes: 15, other_minutes: 24 * 60 }
     }
 }
 

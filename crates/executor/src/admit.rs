@@ -163,6 +163,10 @@ impl Core {
                     self.end(Some(&file), &row, &ending, report)?;
                     return Ok(None);
                 }
+                if let Some(until) = self.undo_until(&row.order) {
+                    self.note_undo(&row.order, until, report);
+                    return Ok(None);
+                }
             }
             State::Dispatching => {}
             State::Done | State::Failed | State::Unknown | State::Withdrawn => {
@@ -215,6 +219,8 @@ impl Core {
             }
         }
         verified.check(&self.expect())?;
+        self.was_given_here(order, text)?;
+        self.may_pay(order, &approvers)?;
         Ok(verified)
     }
 

@@ -149,6 +149,10 @@ impl Core {
             report.stopped = Some(reason);
             return Ok(Go::No);
         }
+        if let Some(until) = self.undo_until(&row.order) {
+            self.note_undo(&row.order, until, report);
+            return Ok(Go::No);
+        }
         let call = match self.permitted_call(row) {
             Ok(call) => call,
             Err(objection) => {

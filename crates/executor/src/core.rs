@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::HouseRules;
-use signature::Approvers;
+use signature::{Approvers, Register};
 use task::{AgentId, Clock, Mode, Role, Server};
 use vault::{FileError, Handbook, KillSwitch, LogError, MoveError, ReadError, SetAsideError, Vault};
 
@@ -23,6 +23,8 @@ pub(crate) struct Core {
     pub(crate) approvers: PathBuf,
     pub(crate) limits: config::Limits,
     pub(crate) handbook: Handbook,
+    pub(crate) register: Register,
+    pub(crate) rules: config::Approval,
     pub(crate) locks: PathBuf,
     pub(crate) kill_switch: KillSwitch,
     pub(crate) clock: Arc<dyn Clock>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use mcp_client::ToolCaller;
+use signature::Register;
 use task::{AgentId, Clock, Mode, Role};
 use tokio_util::sync::CancellationToken;
 use vault::{Handbook, KillSwitch, Vault};
@@ -26,8 +27,10 @@ pub struct Settings {
     pub role: Role,
     /// Which orders are finished: live ones or dry ones.
     pub mode: Mode,
-    /// The data directory: journal, lock files.
+    /// The data directory: journal, lock files, and what the owner's reviews wrote down.
     pub data: PathBuf,
+    /// What an approval needs, from this machine's own configuration.
+    pub approval: config::Approval,
     /// The approvers list.
     pub approvers: PathBuf,
     /// How much may leave.
@@ -70,6 +73,8 @@ impl Executor {
             approvers: settings.approvers,
             limits: settings.limits,
             handbook: settings.handbook,
+            register: Register::new(&settings.data),
+            rules: settings.approval,
             locks: settings.data,
             clock: settings.clock,
         };

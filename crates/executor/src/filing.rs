@@ -100,6 +100,11 @@ impl Core {
     ) -> Result<(), Problem> {
         let id = &file.location.id;
         let mut task = file.task.clone();
+        if let Objection::Returned(_) = &objection
+            && let Some(row) = self.spend(file)?
+        {
+            return self.object_to_accepted(file, &row, objection, report);
+        }
         let (stage, end, reason) = match objection {
             Objection::Waiting(reason) => {
                 report.note(id, End::Waiting, reason);
@@ -122,6 +127,24 @@ impl Core {
             report.note(id, end, reason);
         }
         Ok(())
+    }
+
+    /// Takes an order that goes back to the owner into the journal, so that it counts no more when
+    /// its file comes back from somewhere after the objection has passed.
+    fn spend(&self, file: &TaskFile) -> Result<Option<Row>, Problem> {
+        let front = &file.task.front;
+        let (Some(text), Some(signature), Ok(approvers)) = (&front.order, &front.signature, self.approvers())
+        else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let Ok(verified) = signature::verify(text, signature, &approvers, now) else { return Ok(None) };
+        let order = verified.order();
+        if order.id != file.location.id {
+            return Ok(None);
+        }
+        let row = self.journal.accept(order, text, signature, now)?;
+        Ok((row.text == *text && row.state == State::Accepted).then_some(row))
     }
 
     /// What becomes of an accepted order that was never called.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use task::{Mode, Order, TaskId};
+use task::{Call, Mode, Order, TaskId};
 
 pub(crate) use history::Dispatch;
 
@@ -244,6 +244,30 @@ impl Journal {
     /// All approvals of a task, oldest first.
     pub fn of_task(&self, id: &TaskId) -> Result<Vec<Row>, JournalError> {
         self.select("task = ?1", id.as_str())
+    }
+
+    /// The names under which live payments went to an account, oldest first.
+    pub fn paid_to(&self, iban: &str) -> Result<Vec<String>, JournalError> {
+        let done = self.with(|connection| {
+            let found = "SELECT order_text FROM approvals WHERE state = 'done' AND instr(order_text, ?1) > 0
+                         ORDER BY accepted, approval";
+            connection
+                .prepare(found)?
+                .query_map([iban], |row| row.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut names = Vec::new();
+        for text in done {
+            // The text may name the account elsewhere, in a mail say.
+            let order = Order::parse(&text).map_err(|error| self.broken(iban, &error.to_string()))?;
+            if let (Call::InitiatePayment(payment), Mode::Live) = (order.action.call, order.mode)
+                && payment.iban == iban
+                && !names.contains(&payment.payee)
+            {
+                names.push(payment.payee);
+            }
+        }
+        Ok(names)
     }
 
     /// Accepts an order whose signature was verified, unless its approval id is known; gives what

@@ -17,6 +17,7 @@
 //! - [`Executor::run_cycle`]: takes up what is approved, what a crash left behind, and settles
 //!   what nobody knows.
 //! - [`vault::KillSwitch`]: looked at before every claim and right before every call.
+//! - [`Undo`]: an order waits for a while before it is called, and until then can be taken back.
 //! - [`Settlement`]: the owner's word on what nobody knows, and another try for what failed.
 //!
 //! The file follows the journal, never the other way round: whatever the journal says is what the
@@ -30,14 +31,17 @@ mod filing;
 mod journal;
 mod limits;
 mod outcome;
+mod owner;
 mod report;
 mod settlement;
+mod undo;
 
 pub use executor::{Executor, OpenError, Settings};
 pub use journal::{Journal, JournalError, Row, State};
 
 pub use report::{End, Entry, Report};
 pub use settlement::{Settlement, SettlementError, Verdict};
+pub use undo::{Undo, UndoError};
 
 #[cfg(test)]
 mod tests;

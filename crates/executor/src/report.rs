@@ -1,5 +1,6 @@
 //! What a cycle did.
 
+use chrono::{DateTime, Utc};
 use task::TaskId;
 
 /// How far a cycle brought a task.
@@ -39,6 +40,8 @@ pub struct Report {
     pub entries: Vec<Entry>,
     /// Why nothing was done: the kill switch.
     pub stopped: Option<String>,
+    /// When the first order that waits only for its time to be taken back can be carried out.
+    pub due: Option<DateTime<Utc>>,
     /// What went wrong on this machine; the tasks concerned are taken up again.
     pub problems: Vec<String>,
 }
@@ -61,6 +64,7 @@ impl Report {
     pub(crate) fn merge(&mut self, other: Report) {
         self.entries.extend(other.entries);
         self.problems.extend(other.problems);
+        self.due = self.due.into_iter().chain(other.due).min();
         if self.stopped.is_none() {
             self.stopped = other.stopped;
         }

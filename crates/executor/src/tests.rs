@@ -6,16 +6,18 @@ mod journal;
 mod limits;
 mod modes;
 mod owner;
+mod records;
+mod undo;
 mod world;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use approval::{Desk, KeyFiles, NewKey, Signer, init};
+use approval::{Desk, KeyFiles, NewKey, Retyped, Signer, init};
 use chrono::{DateTime, TimeDelta, Utc};
 use fault::{Effect, Plan};
 use serde_json::{Value, json};
-use signature::Approvers;
+use signature::{Approvers, Register, SignedIntroduction};
 use task::{
     Action, Body, FixedClock, FrontMatter, Location, Mode, Order, Role, Stage, StageName, Task, TaskId,
 };
@@ -23,6 +25,9 @@ use vault::{Handbook, Limits, TaskFile, Vault};
 
 use crate::{End, Executor, Report, Settings};
 use world::World;
+
+/// Bob's account.
+const BOB: &str = "DE89370400440532013000";
 
 fn start() -> DateTime<Utc> {
     "2026-02-23T03:20:00Z".parse().expect("time")
@@ -47,12 +52,21 @@ fn mail() -> Action {
 fn payment() -> Action {
     action(
         "initiate_payment",
-        json!({"payee": "Bob", "iban": "DE89370400440532013000", "amount": "12.50", "currency": "EUR", "reference": "R"}),
+        json!({"payee": "Bob", "iban": BOB, "amount": "12.50", "currency": "EUR", "reference": "R"}),
     )
 }
 
 fn post() -> Action {
     action("post_twitter", json!({"text": "Hello"}))
+}
+
+/// The defaults, with no time to undo anything and no hold on payees that are introduced.
+fn limits() -> config::Approval {
+    config::Approval {
+        undo_seconds: config::UndoSeconds::none(),
+        payee_hold_hours: 0,
+        ..config::Approval::default()
+    }
 }
 
 /// The owner's machine: vault, data directory, keys, and the world behind the tool servers.
@@ -71,14 +85,18 @@ impl Machine {
         let files = KeyFiles::in_data(&folder.path().join("data"));
         let made = init(&files, "owner", || Ok(NewKey::Unprotected)).expect("init");
         let clock = Arc::new(FixedClock::new(start()));
+        introduce(&files, &made.vault_id, start());
         let desk = Desk {
             vault: Vault::open(folder.path().join("vault"), Limits::default()).expect("vault"),
             vault_id: made.vault_id,
             agent: "local-001".parse().expect("agent"),
             executor: "local-001".parse().expect("agent"),
             mode: Mode::Live,
-            limits: config::Approval::default(),
+            limits: limits(),
             approvers: Approvers::load(&files.approvers).expect("approvers"),
+            register: Register::new(folder.path().join("data")),
+            // Bob was paid before, for all that the desk knows; what the executor knows is its own.
+            paid: Arc::new(|_| Ok(vec!["Bob".to_owned()])),
             clock: clock.clone(),
         };
         Self {
@@ -103,6 +121,7 @@ impl Machine {
             role: Role::Local,
             mode: Mode::Live,
             data: self.data(),
+            approval: self.desk.limits.clone(),
             approvers: self.files.approvers.clone(),
             limits: self.limits.clone(),
             handbook: Handbook::new(self.desk.vault.clone(), self.data().join("handbook.md")),
@@ -146,7 +165,18 @@ impl Machine {
         let review = self.desk.review(&file.task).expect("review");
         let digest = review.digest.expect("digest");
         let signer = Signer::key_file(&self.files.key, None);
-        self.desk.approve(&file.location.id, &digest, &signer).expect("approve").order.expect("order")
+        let id = &file.location.id;
+        let kept = match &file.task.front.action.as_ref().expect("action").call {
+            task::Call::InitiatePayment(payment) => {
+                let retyped = Retyped {
+                    amount: payment.amount.to_string(),
+                    payee_end: payment.iban[payment.iban.len() - 4..].to_owned(),
+                };
+                self.desk.approve_payment(id, &digest, &retyped, &signer)
+            }
+            _ => self.desk.approve(id, &digest, &signer),
+        };
+        kept.expect("approve").order.expect("order")
     }
 
     fn file(&self, name: &str) -> TaskFile {
@@ -169,6 +199,23 @@ impl Machine {
     fn wait(&self, delta: TimeDelta) {
         self.clock.advance(delta);
     }
+}
+
+/// Has the owner introduce Bob, at `at`.
+fn introduce(files: &KeyFiles, vault: &str, at: DateTime<Utc>) {
+    let introduction = task::Introduction {
+        iban: BOB.into(),
+        introduced: at,
+        payee: "Bob".into(),
+        task: id("PAYMENT_0"),
+        vault: vault.into(),
+    };
+    let introduction = introduction.to_text().expect("text");
+    let signature = Signer::key_file(&files.key, None).sign_introduction(&introduction).expect("signature");
+    let signed = SignedIntroduction { introduction, signature };
+    let path = Register::new(files.vault_id.parent().expect("data")).payee_file(BOB).expect("path");
+    std::fs::create_dir_all(path.parent().expect("folder")).expect("folder");
+    std::fs::write(path, serde_json::to_string(&signed).expect("text")).expect("write");
 }
 
 /// The one entry of a report about `name`.

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Reject(Reject),
     /// Change what a draft proposes.
     Modify(Modify),
+    /// Take an order back that is not carried out yet.
+    Undo(One),
     /// Put a task from Errors back to work.
     Retry(One),
     /// Settle a task whose outcome nobody knows.
@@ -115,6 +117,12 @@ pub(crate) struct Approve {
     /// What was seen, as `show` prints it.
     #[arg(long)]
     pub(crate) digest: Digest,
+    /// For a payment: the amount, typed again.
+    #[arg(long, value_name = "AMOUNT", requires = "payee_end")]
+    pub(crate) amount: Option<String>,
+    /// For a payment: the last four characters of the payee's IBAN, typed again.
+    #[arg(long, value_name = "FOUR", requires = "amount")]
+    pub(crate) payee_end: Option<String>,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
 }

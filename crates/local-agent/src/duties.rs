@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use daemon::{Failure, OrFailure as _, Setup};
 use executor::{End, Entry, Executor};
 use health::Heartbeat;
@@ -30,7 +31,16 @@ pub(crate) struct OwnersDuties {
     limits: config::Health,
     clock: Arc<dyn Clock>,
     entries: Vec<Entry>,
+    /// When the next order may be carried out that waits for its time to be taken back.
+    due: Option<DateTime<Utc>>,
+    /// How long one round waits for such orders.
+    patience: Duration,
+    ending: CancellationToken,
 }
+
+/// How long `--once` waits for orders that can still be taken back; later ones are left to the
+/// next round.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl OwnersDuties {
     pub(crate) fn open(
@@ -54,6 +64,7 @@ impl OwnersDuties {
                     role: setup.role,
                     mode: mode(setup),
                     data: setup.data.root().to_owned(),
+                    approval: setup.config.approval.clone(),
                     approvers: setup.data.approvers(),
                     limits: setup.config.limits.clone(),
                     handbook: worker::handbook(setup, &vault),
@@ -62,7 +73,7 @@ impl OwnersDuties {
                 };
                 let caller = Arc::clone(&sessions) as Arc<dyn mcp_client::ToolCaller>;
                 let executor = Executor::open(settings, caller).or_failed("cannot open the journal")?;
-                Some(executor.until(ending))
+                Some(executor.until(ending.clone()))
             }
         };
         Ok(Self {
@@ -75,7 +86,16 @@ impl OwnersDuties {
             limits: setup.config.health.clone(),
             clock,
             entries: Vec::new(),
+            due: None,
+            patience: Duration::ZERO,
+            ending,
         })
+    }
+
+    /// The same for one round, which waits for what it may carry out soon.
+    pub(crate) fn patient(mut self) -> Self {
+        self.patience = PATIENCE;
+        self
     }
 
     /// Every order that was looked at, with how far it came.
@@ -131,31 +151,24 @@ fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
 impl Duties for OwnersDuties {
     async fn after_cycle(&mut self, found: &mut Found) {
         self.vitals.count(found);
-        if let Some(executor) = &self.executor {
-            let report = executor.run_cycle().await;
-            for entry in &report.entries {
-                match entry.end {
-                    End::Waiting => {}
-                    End::Failed | End::Unknown | End::Refused => {
-                        self.vitals.count_order(true);
-                        tracing::warn!(task = %entry.id, "{}", sentence(entry));
-                    }
-                    End::Done | End::Dry | End::Returned => {
-                        self.vitals.count_order(false);
-                        tracing::info!(task = %entry.id, "{}", sentence(entry));
-                    }
-                }
+        let end = Instant::now() + self.patience;
+        while self.carry_out(found).await {
+            let wait = self.due().unwrap_or_default();
+            if Instant::now() + wait > end {
+                break;
             }
-            found.orders += report.entries.iter().filter(|entry| entry.end != End::Waiting).count();
-            for problem in report.problems {
-                found.trouble(problem);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.ending.cancelled() => break,
             }
-            self.entries.extend(report.entries);
-            // Only the newest are of interest, and only to `--once`.
-            let surplus = self.entries.len().saturating_sub(200);
-            self.entries.drain(..surplus);
         }
         self.write_dashboard(found);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        let wait = (self.due? - self.clock.now()).to_std();
+        // A little more, so that the clock is past it.
+        Some(wait.unwrap_or_default() + Duration::from_millis(50))
     }
 
     async fn beat(&mut self) -> bool {
@@ -164,6 +177,38 @@ impl Duties for OwnersDuties {
 }
 
 impl OwnersDuties {
+    /// One cycle of the executor; whether orders are left that wait for their time to be taken back.
+    async fn carry_out(&mut self, found: &mut Found) -> bool {
+        let Some(executor) = &self.executor else { return false };
+        let report = executor.run_cycle().await;
+        for entry in &report.entries {
+            match entry.end {
+                End::Waiting => {}
+                End::Failed | End::Unknown | End::Refused => {
+                    self.vitals.count_order(true);
+                    tracing::warn!(task = %entry.id, "{}", sentence(entry));
+                }
+                End::Done | End::Dry | End::Returned => {
+                    self.vitals.count_order(false);
+                    tracing::info!(task = %entry.id, "{}", sentence(entry));
+                }
+            }
+        }
+        found.orders += report.entries.iter().filter(|entry| entry.end != End::Waiting).count();
+        for problem in report.problems {
+            found.trouble(problem);
+        }
+        // What waited before is told by how it ended.
+        self.entries
+            .retain(|old| old.end != End::Waiting || report.entries.iter().all(|new| new.id != old.id));
+        self.entries.extend(report.entries);
+        // Only the newest are of interest, and only to `--once`.
+        let surplus = self.entries.len().saturating_sub(200);
+        self.entries.drain(..surplus);
+        self.due = report.due;
+        self.due.is_some()
+    }
+
     fn write_dashboard(&mut self, found: &mut Found) {
         let here = Heartbeat::read_all(&self.vault).unwrap_or_default();
         let mut signs: Vec<AgentSign> = here.into_iter().map(|beat| AgentSign::from(&beat)).collect();

@@ -45,7 +45,7 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let shutdown = Shutdown::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Composed { vault, mut worker, watchers, vitals, .. } = compose(setup, Arc::clone(&clock)).await?;
-    let mut duties = OwnersDuties::open(setup, vault, vitals, clock, shutdown.token())?;
+    let mut duties = OwnersDuties::open(setup, vault, vitals, clock, shutdown.token())?.patient();
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
     let text = account(setup, &found, &duties);

@@ -14,10 +14,11 @@ fn said(arguments: &[&str]) -> String {
 fn it_tells_its_version_and_its_commands() {
     assert_eq!(said(&["--version"]), format!("local-agent {}\n", env!("CARGO_PKG_VERSION")));
     let help = said(&["--help"]);
-    for word in ["init", "doctor", "status", "list", "show", "review", "approve", "reject", "modify", "retry"]
-        .iter()
-        .chain(&["resolve", "stop", "resume", "trust-tip", "log"])
-        .chain(&["--config", "--vault", "--data", "--once", "--dry-run", "--mock", "--role"])
+    for word in
+        ["init", "doctor", "status", "list", "show", "review", "approve", "reject", "modify", "undo", "retry"]
+            .iter()
+            .chain(&["resolve", "stop", "resume", "trust-tip", "log"])
+            .chain(&["--config", "--vault", "--data", "--once", "--dry-run", "--mock", "--role"])
     {
         assert!(help.contains(word), "{word}: {help}");
     }

@@ -9,13 +9,17 @@
 //!    [`Permit`], which the effect consumes. Before it does, [`Permit::matches_call`] compares the call
 //!    that is about to be made with the one that was signed.
 //!
-//! Neither type can be built, copied or stored elsewhere. Whatever does not fit is a [`Refusal`]
+//! Beside the orders there is the [`Register`]: what the owner's reviews wrote down in the data
+//! directory, approvals that were given and payees that were introduced, read and verified here.
+//!
+//! Neither type of the two steps can be built, copied or stored elsewhere. Whatever does not fit is a [`Refusal`]
 //! with one sentence for the owner.
 
 mod approvers;
 mod pattern;
 mod permit;
 mod refusal;
+mod register;
 mod verify;
 
 #[cfg(test)]
@@ -24,4 +28,5 @@ mod tests;
 pub use approvers::{Approvers, ApproversError, LineError};
 pub use permit::{Expect, Permit, Verified};
 pub use refusal::Refusal;
+pub use register::{Introduced, Register, SignedIntroduction};
 pub use verify::{is_armored, verify};

@@ -20,17 +20,30 @@ pub fn verify(
     approvers: &Approvers,
     now: DateTime<Utc>,
 ) -> Result<Verified, Refusal> {
+    let approver = signed_by(order, signature, Order::NAMESPACE, approvers, now)?;
+    Ok(Verified::new(Order::parse(order)?, approver))
+}
+
+/// Who signed `text` for `namespace`, as the approvers list names the key. Whoever may sign orders
+/// may introduce payees: the list's own limits are those of orders.
+pub(crate) fn signed_by(
+    text: &str,
+    signature: &str,
+    namespace: &str,
+    approvers: &Approvers,
+    now: DateTime<Utc>,
+) -> Result<String, Refusal> {
     let signature = read(signature)?;
-    if signature.namespace() != Order::NAMESPACE {
+    if signature.namespace() != namespace {
         return Err(Refusal::Namespace(signature.namespace().chars().take(60).collect()));
     }
     let approver = approvers.admit(signature.public_key(), Order::NAMESPACE, now)?.to_owned();
     // Against the approver's key, never only against the one that came with the signature: the
     // two were just found equal.
     PublicKey::from(signature.public_key().clone())
-        .verify(Order::NAMESPACE, order.as_bytes(), &signature)
+        .verify(namespace, text.as_bytes(), &signature)
         .map_err(|_| Refusal::Changed)?;
-    Ok(Verified::new(Order::parse(order)?, approver))
+    Ok(approver)
 }
 
 /// Whether a text is an SSHSIG that [`verify`] could read; nothing is said about who signed what.

@@ -23,6 +23,7 @@ mod digest;
 mod excerpt;
 mod front_matter;
 mod id;
+mod introduction;
 mod kind;
 mod log_chain;
 mod money;
@@ -44,7 +45,9 @@ pub use front_matter::{
     AttachmentNote, Authentication, Automated, Effect, EffectState, FrontMatter, Priority, Status, Task,
     TaskError,
 };
+
 pub use id::{FileName, FileNameError, MAX_ID, Marker, TaskId, TaskIdError, slug};
+pub use introduction::Introduction;
 pub use kind::TaskKind;
 pub use log_chain::{BadRecord, Chain};
 pub use money::{Amount, AmountError, Currency};

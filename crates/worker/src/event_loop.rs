@@ -18,6 +18,11 @@ pub trait Duties: Send {
     /// What it changed is added to `found`.
     fn after_cycle(&mut self, found: &mut Found) -> impl Future<Output = ()> + Send;
 
+    /// How long until there is something to do although nothing is notified; `None`: nothing.
+    fn due(&self) -> Option<Duration> {
+        None
+    }
+
     /// At each heartbeat: the sign of life, and a look at the machine's health. Whether the vault
     /// changed by it.
     fn beat(&mut self) -> impl Future<Output = bool> + Send;
@@ -113,6 +118,7 @@ pub async fn run(
                 }
             }
         }
+        let due = duties.due();
         wake = tokio::select! {
             biased;
             () = token.cancelled() => Wake::Stop,
@@ -123,6 +129,7 @@ pub async fn run(
             _ = sync.tick() => Wake::Sync,
             Some(()) = vault_changes.recv() => Wake::Vault,
             _ = poll.tick() => Wake::Poll,
+            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Wake::Poll,
             () = std::future::ready(()), if worker.has_work_in_hand() => Wake::Poll,
         };
     }

@@ -144,6 +144,8 @@ impl Stage {
                  owner: {{ name: Jane Doe }}\n\
                  modes: {{ dry_run: false, mock_data: true }}\n\
                  vault: {{ path: {vault:?} }}\n\
+                 approval: {{ undo_seconds: {{ send_email: 0, post_invoice: 0, post_facebook: 0, post_instagram: 0, \
+                 post_twitter: 0, post_linkedin: 0, send_whatsapp: 0 }} }}\n\
                  sync: {{ enabled: true, remote: {remote:?} }}\n\
                  health: {{ expect: {{ cloud-001: always, local-001: on-demand }} }}\n",
                 vault = folder.join("vault"),
@@ -222,7 +224,7 @@ impl Stage {
             return if status.success() { Ok(()) } else { Err(format!("the review ended with {status}")) };
         }
         let waiting = self.json(Side::Owner, &["list", "--json"])?;
-        let answers = answers(&waiting);
+        let answers = answers(&waiting, |id| self.retyped(id))?;
         println!(
             "   (answered for you: one of each kind approved, one rejected, one modified, the rest skipped)"
         );
@@ -239,6 +241,15 @@ impl Stage {
         drop(input);
         let status = child.wait().map_err(|e| format!("failed to wait for the review: {e}"))?;
         if status.success() { Ok(()) } else { Err(format!("the review ended with {status}")) }
+    }
+
+    /// What is typed again before a payment is signed: its amount, and the end of the payee's account.
+    fn retyped(&self, id: &str) -> Outcome<String> {
+        let shown = self.json(Side::Owner, &["show", id, "--json"])?;
+        let arguments = &shown["action"]["arguments"];
+        let iban = arguments["iban"].as_str().unwrap_or_default();
+        let end = iban.get(iban.len().saturating_sub(4)..).unwrap_or_default();
+        Ok(format!("{}\n{end}\n", arguments["amount"].as_str().unwrap_or_default()))
     }
 
     /// An `$EDITOR` that makes one change a person might make.
@@ -294,7 +305,7 @@ fn collect(root: &Path, folder: &Path, found: &mut BTreeSet<String>) -> std::io:
 
 /// One line per waiting task in the order of the review: the first of each kind is approved,
 /// except that the first two mails are modified (then approved) and rejected when there are more.
-fn answers(waiting: &Value) -> String {
+fn answers(waiting: &Value, retyped: impl Fn(&str) -> Outcome<String>) -> Outcome<String> {
     let tasks = waiting.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut approved = BTreeSet::new();
     let (mut rejected, mut modified) = (false, false);
@@ -311,6 +322,11 @@ fn answers(waiting: &Value) -> String {
             // After the editor closes, the changed draft is shown again.
             "m\na\n"
         } else if approved.insert(kind.to_owned()) {
+            if task["server"] == "payment" {
+                out.push_str("a\n");
+                out.push_str(&retyped(task["id"].as_str().unwrap_or_default())?);
+                continue;
+            }
             "a\n"
         } else if !rejected {
             rejected = true;
@@ -319,5 +335,5 @@ fn answers(waiting: &Value) -> String {
             "s\n"
         });
     }
-    out
+    Ok(out)
 }

@@ -18,10 +18,7 @@ fn an_approved_task_carries_an_order_that_verifies() {
     let office = Office::new();
     let task = proposed("PAYMENT_1", Some(payment()));
     office.put(&task);
-    let kept = office
-        .desk
-        .approve(&id("PAYMENT_1"), &office.digest(&task), &signer(&office.files))
-        .expect("approve");
+    let kept = office.pay("PAYMENT_1", "1250.00", "3000").expect("approve");
     assert_eq!(kept.file.location.path(), "Needs_Action/EXECUTE_PAYMENT_1.md");
     let front = office.desk.vault.read(&kept.file.location).expect("read").task.front;
     assert_eq!((front.decided_at, front.requires_approval), (Some(now()), true));

@@ -10,7 +10,14 @@ use crate::{Setting, from_editable, review, to_editable, visible};
 fn screen(action: Option<task::Action>) -> crate::Review {
     let executor = "local-001".parse().expect("agent");
     let limits = config::Approval::default();
-    let setting = Setting { vault: "v1", executor: &executor, mode: Mode::Live, limits: &limits, now: now() };
+    let setting = Setting {
+        vault: "v1",
+        executor: &executor,
+        mode: Mode::Live,
+        limits: &limits,
+        payee: None,
+        now: now(),
+    };
     review(&proposed("EMAIL_1", action), &setting).expect("review")
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use approval::{DeskError, Retyped};
 use daemon::{Failure, OrFailure as _, Setup};
-use executor::{Journal, Settlement, Verdict};
+use executor::{Journal, Settlement, Undo, Verdict};
 use task::{SystemClock, TaskId};
 
 use super::{desk, open_vault, print, signer};
@@ -12,12 +13,29 @@ use crate::cli::{Approve, Reject, Resolve};
 pub(crate) fn approve(setup: &Setup, arguments: &Approve) -> Result<(), Failure> {
     let desk = desk(setup)?;
     // Everything that can be refused is refused before the passphrase is asked for.
-    desk.open(&arguments.id).or_failed(format!("cannot approve {}", arguments.id))?;
+    let id = &arguments.id;
+    let refused = |error: DeskError| {
+        let pays = matches!(error, DeskError::PaysMoney(_) | DeskError::Mistyped { .. });
+        let failure = Failure::failed(format!("cannot approve {id}")).because(error);
+        if pays {
+            failure.hint("name both as the review shows them: --amount 12.50 --payee-end 3000")
+        } else {
+            failure
+        }
+    };
+    let retyped = match (&arguments.amount, &arguments.payee_end) {
+        (Some(amount), Some(payee_end)) => {
+            Some(Retyped { amount: amount.clone(), payee_end: payee_end.clone() })
+        }
+        _ => None,
+    };
+    desk.check(id, &arguments.digest, retyped.as_ref()).map_err(refused)?;
     let signer = signer(setup, &arguments.passphrase)?;
-    let kept = desk
-        .approve(&arguments.id, &arguments.digest, &signer)
-        .or_failed(format!("cannot approve {}", arguments.id))?;
-    print(&approved(&kept))
+    let kept = match &retyped {
+        Some(retyped) => desk.approve_payment(id, &arguments.digest, retyped, &signer),
+        None => desk.approve(id, &arguments.digest, &signer),
+    };
+    print(&approved(&kept.map_err(refused)?))
 }
 
 /// The sentence after an approval.
@@ -30,7 +48,14 @@ pub(crate) fn approved(kept: &approval::Kept) -> String {
             order.executor,
             order.expires.format("%Y-%m-%d %H:%M UTC")
         ),
-        None => format!("approved {}\n", kept.file.location.id),
+        None => match kept.payable {
+            Some(from) => format!(
+                "{} is not signed yet: its payee is new and is introduced now; approve it again from {} on\n",
+                kept.file.location.id,
+                from.format("%Y-%m-%d %H:%M UTC")
+            ),
+            None => format!("approved {}\n", kept.file.location.id),
+        },
     }
 }
 
@@ -48,6 +73,18 @@ fn settlement(setup: &Setup) -> Result<Settlement, Failure> {
         agent: setup.agent.clone(),
         clock: Arc::new(SystemClock),
     })
+}
+
+pub(crate) fn undo(setup: &Setup, id: &TaskId) -> Result<(), Failure> {
+    let undo = Undo {
+        vault: open_vault(setup)?,
+        journal: Journal::open(setup.data.journal()).or_failed("cannot open the journal")?,
+        agent: setup.agent.clone(),
+        approvers: setup.data.approvers(),
+        clock: Arc::new(SystemClock),
+    };
+    undo.undo(id).or_failed(format!("cannot take {id} back"))?;
+    print(&format!("{id} was not carried out; it waits for your decision again\n"))
 }
 
 pub(crate) fn retry(setup: &Setup, id: &TaskId) -> Result<(), Failure> {

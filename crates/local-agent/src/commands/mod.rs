@@ -16,7 +16,7 @@ use std::sync::Arc;
 use approval::{Desk, KeyFiles, Signer};
 use daemon::{Failure, OrFailure as _, Setup};
 use secrecy::SecretString;
-use signature::Approvers;
+use signature::{Approvers, Register};
 use task::{Mode, SystemClock};
 use worker::open_vault;
 
@@ -34,6 +34,7 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Approve(arguments) => decide::approve(setup, &arguments),
         Command::Reject(arguments) => decide::reject(setup, &arguments),
         Command::Modify(arguments) => modify::run(setup, &arguments),
+        Command::Undo(arguments) => decide::undo(setup, &arguments.id),
         Command::Retry(arguments) => decide::retry(setup, &arguments.id),
         Command::Resolve(arguments) => decide::resolve(setup, &arguments),
         Command::Stop(arguments) => switch::stop(setup, &arguments.reason),
@@ -67,7 +68,18 @@ fn desk(setup: &Setup) -> Result<Desk, Failure> {
         mode: mode(setup),
         limits: setup.config.approval.clone(),
         approvers,
+        register: Register::new(setup.data.root()),
+        paid: paid(setup),
         clock: Arc::new(SystemClock),
+    })
+}
+
+/// Whom the journal says that this owner has paid. It is opened when a payment is looked at.
+fn paid(setup: &Setup) -> approval::Paid {
+    let path = setup.data.journal();
+    Arc::new(move |iban| {
+        let journal = executor::Journal::open(&path).map_err(|error| error.to_string())?;
+        journal.paid_to(iban).map_err(|error| error.to_string())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, Write as _};
 
-use approval::{Desk, DeskError, SignError, Signer};
+use approval::{Desk, DeskError, Retyped, SignError, Signer};
 use daemon::{Failure, OrFailure as _, Setup};
 use task::{Digest, Server, TaskId};
 use vault::Folder;
@@ -114,18 +114,24 @@ impl Prompt<'_> {
                 print(&review.confirm)?;
                 let pays =
                     file.task.front.action.as_ref().is_some_and(|a| a.call.server() == Server::Payment);
-                if pays && ask("This pays. Type yes to sign: ")?.as_deref() != Some("yes") {
-                    print("not signed\n")?;
-                    return Ok(Next::Done);
-                }
-                self.sign(id, seen)?;
+                let retyped = if pays { Some(retype()?) } else { None };
+                self.sign(id, seen, retyped.as_ref())?;
                 Ok(Next::Done)
             }
         }
     }
 
-    /// Signs and sends on its way what was seen. A passphrase that was mistyped is asked for again.
-    fn sign(&mut self, id: &TaskId, seen: &Digest) -> Result<(), Failure> {
+    /// Signs and sends on its way what was seen. A passphrase that was mistyped is asked for again;
+    /// an amount or a payee is not, because it is the proof that they were read.
+    fn sign(&mut self, id: &TaskId, seen: &Digest, retyped: Option<&Retyped>) -> Result<(), Failure> {
+        // Before the passphrase is asked for.
+        match self.desk.check(id, seen, retyped) {
+            Ok(()) => {}
+            Err(error @ (DeskError::Mistyped { .. } | DeskError::Held { .. })) => {
+                return print(&format!("{error}\n"));
+            }
+            Err(error) => return Err(Failure::failed(format!("cannot approve {id}")).because(error)),
+        }
         let mut tries = if self.passphrase.passphrase_file.is_some() { 1 } else { PASSPHRASE_TRIES };
         loop {
             let signer = match self.signer.take() {
@@ -133,7 +139,11 @@ impl Prompt<'_> {
                 None => signer(self.setup, self.passphrase)?,
             };
             tries -= 1;
-            match self.desk.approve(id, seen, &signer) {
+            let kept = match retyped {
+                Some(retyped) => self.desk.approve_payment(id, seen, retyped, &signer),
+                None => self.desk.approve(id, seen, &signer),
+            };
+            match kept {
                 Ok(kept) => {
                     self.signer = Some(signer);
                     return print(&approved(&kept));
@@ -162,6 +172,14 @@ impl Prompt<'_> {
             Some(_) => Ok(Next::Done),
         }
     }
+}
+
+/// Has the owner type what is paid, and to whom, once more.
+fn retype() -> Result<Retyped, Failure> {
+    print("This pays. Nothing is signed unless you type both again as they stand above.\n")?;
+    let amount = ask("Amount: ")?.unwrap_or_default();
+    let payee_end = ask("Last four characters of the payee's IBAN: ")?.unwrap_or_default();
+    Ok(Retyped { amount, payee_end })
 }
 
 /// Asks until the answer is one; the end of the input quits.
