@@ -62,6 +62,8 @@ pub(crate) enum Command {
     /// The company handbook: which one counts, and accepting a changed one.
     #[command(subcommand)]
     Handbook(HandbookCommand),
+    /// Try to get something done without your signature, on every path there is.
+    Audit(Audit),
     /// The audit log.
     #[command(subcommand)]
     Log(Log),
@@ -202,4 +204,15 @@ pub(crate) enum Log {
     /// Follow every agent's hash chain, hold it against git's history and against what this machine
     /// has seen of it, and name the first bad record.
     Verify,
+}
+
+/// `audit`
+#[derive(Args, Debug)]
+pub(crate) struct Audit {
+    /// Send an unsigned order through every path and say who refused it.
+    #[arg(long, required = true)]
+    pub(crate) gate: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -47,7 +47,7 @@ pub use handle::Sync;
 pub use heartbeat::{BadNote, RemoteBeat};
 pub use history::LogHistory;
 pub use integrate::Side;
-pub use open::OpenError;
+pub use open::{OpenError, make_remote};
 pub use report::{Refusal, Report, Status, SyncError};
 pub use scan::ScanError;
 pub use worktree::ApplyError;

@@ -1,5 +1,6 @@
 //! Making an ordinary clone of the vault's folder.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,15 @@ pub enum OpenError {
     /// The thread.
     #[error("start the thread that synchronises: {0}")]
     Thread(std::io::Error),
+}
+
+/// Makes an empty bare repository in a folder, for trying things out on this machine.
+pub fn make_remote(folder: &Path, branch: &str) -> Result<(), OpenError> {
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false).initial_head(branch);
+    let vault = folder.display().to_string();
+    let made = Repository::init_opts(folder, &options);
+    made.map(drop).map_err(|cause| OpenError::Repository { what: "set up git", vault, cause })
 }
 
 /// Git must not translate line ends in files whose bytes are signed and compared.

@@ -1,5 +1,6 @@
 //! What the owner asks for from the command line. Results go to stdout, everything else to stderr.
 
+mod audit;
 mod decide;
 mod doctor;
 mod init;
@@ -43,6 +44,7 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Handbook(command) => {
             worker::handbook_command(setup, &command, &mut daemon::print, &mut daemon::ask)
         }
+        Command::Audit(arguments) => audit::run(setup, &arguments).await,
         Command::Log(Log::Verify) => log::verify(setup).await,
     }
 }
