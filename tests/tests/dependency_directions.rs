@@ -18,8 +18,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("policy", &["task", "config"]),
     ("router", &["task"]),
     ("signature", &["task"]),
-    // daemon takes the inventory of credentials that policy judges.
-    ("daemon", &["fault", "task", "config", "policy"]),
+    // daemon takes the inventory of credentials that policy judges, and hands the values to the search for them.
+    ("daemon", &["fault", "secret-scan", "task", "config", "policy"]),
     ("claim", &["fault", "task", "config", "vault", "router"]),
     // sync publishes claims: it implements claim's `Publisher`, and the router says which kinds have one claimant.
     // secret-scan says what must not be sent.
@@ -81,7 +81,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
-    ("sync-watcher", &["task", "config", "vault", "sync", "daemon"]),
+    // what it does not let through is an incident, also while no agent runs.
+    ("sync-watcher", &["task", "config", "vault", "sync", "health", "daemon"]),
     ("xtask", &["task", "config", "vault", "policy", "claim", "sync", "mcp-client"]),
     ("tests", &[]),
 ];

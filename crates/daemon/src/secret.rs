@@ -73,7 +73,7 @@ impl From<SecretError> for Failure {
 }
 
 /// The longest secret file, in bytes; tokens are far shorter.
-const LONGEST: u64 = 64 * 1024;
+pub(crate) const LONGEST: u64 = 64 * 1024;
 
 impl Env {
     /// Fetches a secret. `of` says whose it is, as in `mail account work (imap)`.

@@ -71,6 +71,10 @@ pub enum Subject {
     Failures(AgentId),
     /// One of the observer's sources falls behind.
     Behind(AgentId, String),
+    /// A file of the observer's is not sent because of a secret in it.
+    Withheld(AgentId, String),
+    /// Another machine tried what it may not, and the observer did not take it.
+    Foreign(AgentId, String),
     /// An audit log is not what the observer has seen of it.
     Log(AgentId),
 }
@@ -86,8 +90,14 @@ impl fmt::Display for Subject {
             Subject::Failures(agent) => write!(f, "failures-{agent}"),
             Subject::Log(agent) => write!(f, "log-{agent}"),
             Subject::Behind(agent, source) => write!(f, "behind-{agent}-{}", task::slug(source, 24)),
+            Subject::Withheld(agent, path) => write!(f, "withheld-{agent}-{}", name(path)),
+            Subject::Foreign(agent, path) => write!(f, "foreign-{agent}-{}", name(path)),
         }
     }
+}
+
+fn name(path: &str) -> String {
+    task::slug(path.rsplit('/').next().unwrap_or(path), 24)
 }
 
 /// Something that the owner must hear of.

@@ -5,6 +5,7 @@
 //! - [`Heartbeat`]: the sign of life for processes on the same machine, a hidden file in the vault.
 //! - [`Note`]: what fits of it into a heartbeat ref's name, for the other machine.
 //! - [`evaluate`]: from what was measured to [`Alarm`]s; pure.
+//! - [`withheld`], [`foreign`]: what synchronisation did not let through, as alarms.
 //! - [`Incidents`]: one `ERROR_HEALTH_…` task per incident, not per check; recovery noted in it.
 //! - [`Outcomes`], [`disk_free`], [`VaultSize`], [`resident_memory`]: the measuring.
 //! - [`Readiness`], [`Awake`]: when a process is up, and since when.
@@ -19,6 +20,7 @@ mod measure;
 mod note;
 mod outcomes;
 mod readiness;
+mod refusal;
 
 pub use alarm::{Alarm, Coverage, Inputs, Peer, Subject, evaluate};
 pub use awake::Awake;
@@ -28,3 +30,4 @@ pub use measure::{VaultSize, disk_free, resident_memory};
 pub use note::{ChannelNote, Note};
 pub use outcomes::Outcomes;
 pub use readiness::{Latch, Readiness};
+pub use refusal::{foreign, withheld};

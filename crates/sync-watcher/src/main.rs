@@ -1,11 +1,14 @@
 //! Keeps a vault current while no agent runs: takes in what the remote has and sends what is
 //! here, every 60 seconds. It claims, drafts, signs and executes nothing.
 
+mod alarms;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alarms::Alarms;
 use clap::Parser;
 use daemon::{
     CommonArgs, Failure, Flags, InstanceLock, OrFailure, Program, Pulse, Setup, Shutdown, Supervisor, Threads,
@@ -39,8 +42,13 @@ async fn work(cli: Cli) -> Result<(), Failure> {
     let setup = daemon::load(Program::SyncWatcher, &cli.common, &flags)?;
     let _instance = InstanceLock::take(&setup.data, &name(&setup.agent))?;
     let shutdown = Shutdown::install()?;
-    let sync = open(&setup)?;
-    let ended = if cli.once { once(&setup, &sync).await } else { watch(&setup, &sync, &shutdown).await };
+    let vault = open_vault(&setup)?;
+    let sync = open(&setup, vault.clone())?;
+    let alarms = Alarms::open(&setup, vault, sync.clone())?;
+    let ended = match cli.once {
+        true => once(&setup, &sync, alarms).await,
+        false => watch(&setup, &sync, alarms, &shutdown).await,
+    };
     sync.close().await;
     ended
 }
@@ -51,14 +59,17 @@ fn name(agent: &AgentId) -> AgentId {
     AgentId::new(name).unwrap_or_else(|_| agent.clone())
 }
 
-fn open(setup: &Setup) -> Result<Sync, Failure> {
+fn open_vault(setup: &Setup) -> Result<Vault, Failure> {
+    let limits = Limits { max_task_bytes: setup.config.vault.max_task_bytes };
+    Vault::open(&setup.vault_path, limits)
+        .or_failed(format!("cannot open the vault {}", setup.vault_path.display()))
+}
+
+fn open(setup: &Setup, vault: Vault) -> Result<Sync, Failure> {
     if !setup.config.sync.enabled {
         return Err(Failure::usage("sync is off, so there is nothing to watch")
             .hint("set sync.enabled: true and sync.remote in config.yaml, or GIT_SYNC_ENABLED=true"));
     }
-    let limits = Limits { max_task_bytes: setup.config.vault.max_task_bytes };
-    let vault = Vault::open(&setup.vault_path, limits)
-        .or_failed(format!("cannot open the vault {}", setup.vault_path.display()))?;
     let settings = sync::Settings {
         vault,
         config: setup.config.sync.clone(),
@@ -66,22 +77,26 @@ fn open(setup: &Setup) -> Result<Sync, Failure> {
         state_dir: setup.data.sync(),
         side: if setup.role == Role::Cloud { Side::Other } else { Side::Owner },
     };
-    Sync::open(settings, Arc::new(SystemClock)).map_err(|error| match error {
+    let secrets = Arc::new(daemon::secret_scanner(setup)?);
+    Sync::open_guarded(settings, Arc::new(SystemClock), secrets).map_err(|error| match error {
         OpenError::NoRemote | OpenError::Branch(_) => Failure::usage("cannot synchronise").because(error),
         error => Failure::failed("cannot synchronise").because(error),
     })
 }
 
-async fn once(setup: &Setup, sync: &Sync) -> Result<(), Failure> {
+async fn once(setup: &Setup, sync: &Sync, alarms: Alarms) -> Result<(), Failure> {
     let report = sync.flush().await.or_failed("cannot synchronise")?;
     say(&report);
+    if alarms.raise().await.1 {
+        sync.flush().await.or_failed("cannot synchronise")?;
+    }
     let text = format!("{}: {}\n", setup.vault_path.display(), summary(&report));
     // A reader that went away is no failure.
     let _ = std::io::stdout().lock().write_all(daemon::shown(&text).as_bytes());
     Ok(())
 }
 
-async fn watch(setup: &Setup, sync: &Sync, shutdown: &Shutdown) -> Result<(), Failure> {
+async fn watch(setup: &Setup, sync: &Sync, mut alarms: Alarms, shutdown: &Shutdown) -> Result<(), Failure> {
     let interval = Duration::from_secs(setup.config.sync.interval_seconds);
     let (supervisor, pulse) = (Supervisor::new(), Pulse::default());
     // A cycle is at most some git commands long, each of which has its limit.
@@ -96,6 +111,7 @@ async fn watch(setup: &Setup, sync: &Sync, shutdown: &Shutdown) -> Result<(), Fa
             while !token.is_cancelled() {
                 pulse.beat();
                 trouble.note(sync.cycle().await);
+                alarms = alarms.raise().await.0;
                 // Whatever ends the pause, the loop's condition tells which it was.
                 let _ = token.run_until_cancelled(tokio::time::sleep(interval)).await;
             }

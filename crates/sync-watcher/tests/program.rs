@@ -95,6 +95,58 @@ fn one_run_brings_a_vault_and_the_remote_together() {
 }
 
 #[test]
+fn what_the_configuration_and_the_environment_file_call_a_secret_is_not_sent_and_is_an_incident() {
+    let machine = Machine::new();
+    std::fs::write(machine.at("mail-password"), "test-only-From-A-File-1\n").expect("write");
+    let remote = machine.at("remote.git").display().to_string();
+    let config = format!(
+        "sync: {{ enabled: true, remote: {remote} }}\nmail:\n- name: work\n  address: me@example.com\n  \
+         imap: {{ host: mail.example.com, port: 993, security: tls, user: me, secret: {{ file: mail-password }} }}\n"
+    );
+    std::fs::write(machine.at("config.yaml"), config).expect("write");
+    std::fs::write(machine.at(".env"), "ODOO_API_KEY=test-only-From-Env-2\nLANGUAGE_TAG=plain-word-3\n")
+        .expect("write");
+    std::fs::create_dir_all(machine.at("one/Inbox")).expect("folder");
+    for (name, text) in [
+        ("a.md", "one\nthe password is test-only-From-A-File-1"),
+        ("b.md", "dGVzdC1vbmx5LUZyb20tRW52LTI="),
+        ("c.md", "plain-word-3"),
+    ] {
+        std::fs::write(machine.at("one/Inbox").join(name), text).expect("write");
+    }
+    let said = machine.run("one", &["--once"], 0);
+    assert!(
+        said.contains("Inbox/a.md")
+            && said.contains("line 2, column 17: the secret of config.yaml mail work imap secret"),
+        "{said}"
+    );
+    assert!(
+        said.contains("Inbox/b.md") && said.contains("ODOO_API_KEY") && said.contains("(base64)"),
+        "{said}"
+    );
+    assert!(!said.contains("From-A-File") && !said.contains("From-Env"), "{said}");
+    assert!(machine.run("two", &["--once"], 0).contains("out: 0"));
+    assert_eq!(read(&machine.at("two/Inbox/c.md")).as_deref(), Some("plain-word-3"));
+    assert_eq!((read(&machine.at("two/Inbox/a.md")), read(&machine.at("two/Inbox/b.md"))), (None, None));
+    let tasks = || -> Vec<String> {
+        let entries = std::fs::read_dir(machine.at("two/Needs_Action")).expect("folder");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    let incidents = tasks();
+    assert_eq!(incidents.len(), 2, "{incidents:?}");
+    assert!(incidents[0].starts_with("ERROR_HEALTH_withheld-local-001-a-md_"), "{incidents:?}");
+    let text = read(&machine.at("two/Needs_Action").join(&incidents[0])).expect("the incident");
+    assert!(text.contains("line 2, column 17") && !text.contains("From-A-File"), "{text}");
+    // Once, however often it is looked at.
+    machine.run("one", &["--once"], 0);
+    machine.run("two", &["--once"], 0);
+    assert_eq!(tasks(), incidents);
+}
+
+#[test]
 fn an_unreachable_remote_is_status_1_and_one_message() {
     let machine = Machine::new();
     std::fs::rename(machine.at("remote.git"), machine.at("away.git")).expect("unplug");

@@ -23,6 +23,9 @@ use crate::worktree::ApplyError;
 /// How often a cycle that others overtake tries again.
 const ATTEMPTS: u32 = 12;
 
+/// So many attempts of other machines are remembered; what comes on top is in the log.
+const MAX_FOREIGN: usize = 100;
+
 /// What a cycle is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
@@ -402,6 +405,10 @@ impl Engine {
         }
         if self.said.insert((refusal.path.clone(), refusal.reason.clone())) {
             tracing::warn!(path = ?refusal.path, reason = refusal.reason, incoming = refusal.incoming, "not synchronised");
+            if refusal.incoming {
+                self.foreign.push_back((self.clock.now(), refusal.clone()));
+                self.foreign.truncate(MAX_FOREIGN);
+            }
             report.refused.push(refusal);
         }
     }

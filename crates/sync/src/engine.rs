@@ -1,12 +1,12 @@
 //! One vault and its remote. Everything here blocks and runs on the thread that owns it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use git2::{Oid, Repository, Signature};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -17,7 +17,7 @@ use crate::Side;
 use crate::guard::Guard;
 use crate::heartbeat::Beats;
 use crate::index::IndexKeeper;
-use crate::report::SyncError;
+use crate::report::{Refusal, SyncError};
 use crate::scan::Scanner;
 use crate::state::{Memory, MemoryFile};
 use crate::transport::{Transport, Trouble};
@@ -59,6 +59,8 @@ pub(crate) struct Engine {
     pub(crate) said: std::collections::BTreeSet<(String, String)>,
     /// What must not be sent.
     pub(crate) guard: Arc<Guard>,
+    /// What another machine tried and may not, and when it was noticed.
+    pub(crate) foreign: VecDeque<(DateTime<Utc>, Refusal)>,
     /// A commit up to which everything was looked through.
     pub(crate) vetted: Option<Oid>,
     /// Files outside of the vault's folders that were committed by hand and held a secret.
@@ -110,6 +112,7 @@ impl Engine {
             loose_objects: 0,
             said: std::collections::BTreeSet::new(),
             guard: Arc::new(Guard::new(crate::guard::shapes()?)),
+            foreign: VecDeque::new(),
             vetted: None,
             stripped: BTreeMap::new(),
             warm: None,
@@ -383,6 +386,13 @@ impl Engine {
             Ok(_turn) => self.flush_index(true),
             Err(error) => tracing::debug!(%error, "git's index was not written"),
         }
+    }
+
+    /// See [`crate::Status::foreign`].
+    pub(crate) fn foreign(&self) -> Vec<(String, String)> {
+        let now = self.clock.now();
+        let recent = self.foreign.iter().filter(|(at, _)| now - *at < TimeDelta::hours(1));
+        recent.map(|(_, refusal)| (refusal.path.clone(), refusal.reason.clone())).collect()
     }
 
     /// See [`crate::Status::withheld`].

@@ -187,6 +187,7 @@ pub(crate) fn tell(engine: &Engine, status: &watch::Sender<Status>, result: &Res
     status.send_modify(|status| {
         status.unpushed = unpushed;
         status.withheld = engine.withheld();
+        status.foreign = engine.foreign();
         match result {
             Ok(report) => {
                 status.last_seen = Some(engine.clock.now());

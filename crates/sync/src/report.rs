@@ -58,6 +58,8 @@ pub struct Status {
     /// What stays on this machine because of a secret: file, and where in it what kind. Never the
     /// secret.
     pub withheld: Vec<(String, String)>,
+    /// What another machine tried within the last hour and may not: path and reason.
+    pub foreign: Vec<(String, String)>,
 }
 
 /// Why a cycle did not do all of its work. Local work goes on in every case.

@@ -56,7 +56,8 @@ pub async fn open_sync(
         state_dir: setup.data.sync(),
         side: if setup.role == Role::Cloud { Side::Other } else { Side::Owner },
     };
-    let sync = Sync::open(settings, clock).or_failed("cannot open the vault's Git repository")?;
+    let sync = Sync::open_guarded(settings, clock, Arc::new(daemon::secret_scanner(setup)?))
+        .or_failed("cannot open the vault's Git repository")?;
     Ok(Some(Arc::new(sync)))
 }
 

@@ -228,6 +228,10 @@ impl Vitals {
             &self.limits,
         );
         alarms.extend(self.look_at_logs().await);
+        if let Some(status) = self.sync.as_ref().map(|sync| sync.status()) {
+            alarms.extend(health::withheld(&self.agent, &status.withheld));
+            alarms.extend(health::foreign(&self.agent, &status.foreign));
+        }
         let changes = self.incidents.update(&self.vault, &self.agent, &alarms, now);
         for error in &changes.failed {
             tracing::warn!("{error}");

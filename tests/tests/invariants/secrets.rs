@@ -92,3 +92,28 @@ fn invariant_07_secrets_never_enter_the_vault() {
         }
     }
 }
+
+#[test]
+fn a_secret_that_the_owner_types_stays_on_that_machine_and_the_owner_hears_of_it() {
+    let world = World::new();
+    let (cloud, mut owner) = (world.cloud(), world.owner());
+    owner.environment.insert("ODOO_API_KEY".into(), "test-only-Key-7Qx".into());
+    cloud.ok(&["--once"]);
+    let mut said = owner.ok(&["--once"]);
+    let waiting = owner.waiting();
+    let id = waiting.iter().find(|task| task["tool"] == "send_email").expect("a mail")["id"].as_str();
+    let id = id.expect("an id");
+    // The reason is written into the task.
+    said += &owner.ok(&["reject", id, "--reason", "the key is test-only-Key-7Qx"]);
+    said += &owner.ok(&["--once"]);
+    assert!(owner.tasks()[&format!("Rejected/{id}.md")].contains("test-only-Key-7Qx"), "it is here");
+    assert!(said.contains("line ") && said.contains("ODOO_API_KEY"), "{said}");
+    owner.ok(&["--once"]);
+    cloud.ok(&["--once"]);
+    let published = history(&world.remote());
+    assert!(!published.contains("test-only-Key-7Qx"), "it was pushed");
+    assert_eq!(cloud.place(id), format!("Pending_Approval/APPROVE_{id}.md"), "its old version stays there");
+    let incidents: Vec<String> =
+        cloud.tasks().into_keys().filter(|path| path.contains("ERROR_HEALTH_withheld-local-001-")).collect();
+    assert_eq!(incidents.len(), 1, "{incidents:?}");
+}

@@ -63,11 +63,13 @@ async fn of_a_file_that_gets_a_secret_later_the_old_version_stays_at_the_remote(
     local.write("Needs_Action/EMAIL_1.md", "old");
     local.cycle().await;
     local.write("Inbox/note.md", &format!("new {SECRET}"));
+    local.write("Dashboard.md", &format!("| the subject of a mail: {SECRET} |"));
     // Edited and moved on: the task must not vanish at the remote.
     local.write("Needs_Action/EMAIL_1.md", &format!("new {SECRET}"));
     local.rename("Needs_Action/EMAIL_1.md", "Pending_Approval/APPROVE_EMAIL_1.md");
     let report = local.cycle().await;
     refused(&report, "Inbox/note.md");
+    refused(&report, "Dashboard.md");
     refused(&report, "Pending_Approval/APPROVE_EMAIL_1.md");
     cloud.cycle().await;
     assert_eq!(cloud.text("Inbox/note.md").as_deref(), Some("old"));
