@@ -12,7 +12,7 @@ use task::{AgentId, TaskId};
 use crate::integrate::{Side, State, Winner, live, normalised, settle, settle_path};
 use crate::place::{Place, twin_key};
 use crate::report::Refusal;
-use crate::rights;
+use crate::rights::Rights;
 use crate::scan::{Scanner, split};
 use crate::tree::{Change, Changes, Diff, Edit, FILE, Strange, TreeError, Trees};
 use crate::worktree::Step;
@@ -193,6 +193,7 @@ impl Intake<'_> {
         }
         let ids: BTreeSet<&TaskId> = theirs.keys().copied().collect();
         let mut bases = self.bases(&ids)?;
+        let read: &dyn Fn(Oid) -> Vec<u8> = &|id| contents(self.repo, id);
         for (id, theirs) in &theirs {
             let ours = ours.get(id).map(Vec::as_slice).unwrap_or_default();
             let mut base = bases.remove(*id).unwrap_or_default();
@@ -217,7 +218,7 @@ impl Intake<'_> {
             }
             if self.side == Side::Owner
                 && !self.vouched
-                && let Err(reason) = rights::task(id, self.me, &base, &remote)
+                && let Err(reason) = self.rights(read).task(id, &base, &remote)
             {
                 let path = live(&remote).or(live(&base)).map_or(id.as_str(), |version| version.path);
                 plan.refuse(path, &reason);
@@ -238,7 +239,12 @@ impl Intake<'_> {
         Ok(())
     }
 
+    fn rights<'r>(&'r self, read: &'r dyn Fn(Oid) -> Vec<u8>) -> Rights<'r> {
+        Rights { me: self.me, read }
+    }
+
     fn paths(&self, changes: &Changes, plan: &mut Plan) {
+        let read: &dyn Fn(Oid) -> Vec<u8> = &|id| contents(self.repo, id);
         let arrived = changes.iter().filter(|(_, change)| {
             change.old.is_none() && change.new.is_some() && matches!(change.place, Place::Task(_))
         });
@@ -256,7 +262,7 @@ impl Intake<'_> {
             let local = mine.map_or(base, |change| change.new);
             let mut remote = theirs.map_or(base, |change| change.new);
             if self.side == Side::Owner && !self.vouched && remote != base && remote != local {
-                let mut verdict = rights::path(place, self.me, base.is_some(), remote.is_some());
+                let mut verdict = self.rights(read).path(place, base, remote);
                 if verdict.is_ok() && *place == Place::Inbox && remote.is_none() {
                     verdict = match taken_in.checked_sub(1) {
                         Some(rest) => {
@@ -434,7 +440,12 @@ fn keep_texts(loser: &State, known: &[&State], refused: bool, plan: &mut Plan) {
     }
 }
 
-fn by_id(changes: &Changes) -> BTreeMap<&TaskId, Vec<(&String, &Change)>> {
+/// A content; whether it is there and small enough was looked at before.
+pub(crate) fn contents(repo: &Repository, id: Oid) -> Vec<u8> {
+    repo.find_blob(id).map(|blob| blob.content().to_vec()).unwrap_or_default()
+}
+
+pub(crate) fn by_id(changes: &Changes) -> BTreeMap<&TaskId, Vec<(&String, &Change)>> {
     let mut found: BTreeMap<&TaskId, Vec<(&String, &Change)>> = BTreeMap::new();
     for (path, change) in changes {
         if let Some(id) = change.place.task() {
@@ -444,7 +455,7 @@ fn by_id(changes: &Changes) -> BTreeMap<&TaskId, Vec<(&String, &Change)>> {
     found
 }
 
-fn set<'a>(
+pub(crate) fn set<'a>(
     state: &mut State,
     changes: impl Iterator<Item = &'a (&'a String, &'a Change)>,
     content: impl Fn(&Change) -> Option<Oid>,

@@ -17,7 +17,8 @@
 //!
 //! What comes from the remote is hostile: it is taken only as plain files under the names that a
 //! vault has, within limits, and on the owner's machine only as far as another machine's rights go.
-//! This crate knows nothing of tools and drafts, and never reads a task's text.
+//! This crate knows nothing of tools and drafts, and reads texts only to have `task` compare two
+//! versions of one, and `secret-scan` look for secrets.
 
 mod cycle;
 mod engine;

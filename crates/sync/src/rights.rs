@@ -1,16 +1,50 @@
-//! What a change that another machine made may do on the owner's. Pure.
+//! What a change that another machine made may do on the owner's. Pure: it decides on states and
+//! on contents that are handed in.
 //!
 //! The other machine reads mail from strangers and may have been taken over by one. It may bring
 //! work and draft it. It may not touch what waits for the owner or what the owner has decided,
 //! this agent's log and claims, or what belongs to the owner's machine.
 
+use git2::Oid;
 use task::{AgentId, Stage, TaskId, TaskKind};
 
 use crate::integrate::{State, live};
 use crate::place::Place;
 
-/// Whether a task may go from `base` to `remote`; the error says what was tried.
-pub(crate) fn task(id: &TaskId, me: &AgentId, base: &State, remote: &State) -> Result<(), String> {
+/// What decides.
+pub(crate) struct Rights<'a> {
+    /// The agent on the owner's machine.
+    pub(crate) me: &'a AgentId,
+    /// Reads a content; what is missing is empty.
+    pub(crate) read: &'a dyn Fn(Oid) -> Vec<u8>,
+}
+
+impl Rights<'_> {
+    /// Whether a task may go from `base` to `remote`; the error says what was tried.
+    pub(crate) fn task(&self, id: &TaskId, base: &State, remote: &State) -> Result<(), String> {
+        moved(id, self.me, base, remote)?;
+        let (Some(from), Some(to)) = (live(base), live(remote)) else { return Ok(()) };
+        // The content, wherever it went: one that is unread may say anything.
+        if from.blob != to.blob && task::lifts_approval(id, &(self.read)(from.blob), &(self.read)(to.blob)) {
+            return Err("it takes back that the owner must see it (requires_approval)".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether a path that is no task's may change from `base` to `remote`.
+    pub(crate) fn path(&self, place: &Place, base: Option<Oid>, remote: Option<Oid>) -> Result<(), String> {
+        path(place, self.me, base.is_some(), remote.is_some())?;
+        match (place, remote) {
+            (Place::Log(agent), Some(after)) => {
+                let before = base.map(|id| (self.read)(id)).unwrap_or_default();
+                task::log_goes_on(agent, &before, &(self.read)(after)).map_err(str::to_owned)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn moved(id: &TaskId, me: &AgentId, base: &State, remote: &State) -> Result<(), String> {
     for (path, (place, blob)) in remote {
         let mine = matches!(place, Place::Claim { agent, .. } if agent == me);
         if mine && base.get(path).map(|(_, old)| old) != Some(blob) {
@@ -53,8 +87,7 @@ pub(crate) fn task(id: &TaskId, me: &AgentId, base: &State, remote: &State) -> R
     }
 }
 
-/// Whether a path that is no task's may change from `base` to `remote`.
-pub(crate) fn path(place: &Place, me: &AgentId, had: bool, has: bool) -> Result<(), String> {
+fn path(place: &Place, me: &AgentId, had: bool, has: bool) -> Result<(), String> {
     let create_only = |what: &str| match (had, has) {
         (false, true) => Ok(()),
         (true, true) => Err(format!("it changes {what}")),
@@ -89,8 +122,6 @@ fn shown(stage: &Stage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use git2::Oid;
-
     use super::*;
 
     fn state(paths: &[&str]) -> State {
@@ -105,7 +136,8 @@ mod tests {
     fn check(id: &str, from: &[&str], to: &[&str], allowed: bool) {
         let id = id.parse().expect("id");
         let me = "local-001".parse().expect("agent");
-        let verdict = task(&id, &me, &state(from), &state(to));
+        let rights = Rights { me: &me, read: &|_| Vec::new() };
+        let verdict = rights.task(&id, &state(from), &state(to));
         assert_eq!(verdict.is_ok(), allowed, "{id}: {from:?} -> {to:?}: {verdict:?}");
     }
 

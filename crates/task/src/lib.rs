@@ -21,6 +21,7 @@ pub mod canonical;
 mod clock;
 mod digest;
 mod excerpt;
+mod foreign;
 mod front_matter;
 mod id;
 mod introduction;
@@ -41,6 +42,7 @@ pub use body::{Body, inert};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use digest::{Digest, DigestError};
 pub use excerpt::excerpt;
+pub use foreign::{lifts_approval, log_goes_on};
 pub use front_matter::{
     AttachmentNote, Authentication, Automated, Effect, EffectState, FrontMatter, Priority, Status, Task,
     TaskError,

@@ -44,7 +44,11 @@ async fn work(rng: &mut Rng, n: usize, machine: &Machine) {
                 step(machine, &task, Stage::NeedsAction);
             }
         }
-        _ => machine.write(&format!("Logs/2026-02-23_{}.jsonl", machine.agent), &format!("{n}\n")),
+        _ => {
+            let path = format!("Logs/2026-02-23_{}.jsonl", machine.agent);
+            let log = machine.text(&path).unwrap_or_default();
+            machine.write(&path, &format!("{log}{n}\n"));
+        }
     }
 }
 

@@ -257,6 +257,57 @@ async fn the_other_machine_cannot_touch_what_the_owner_decides() {
 }
 
 #[tokio::test]
+async fn another_agents_log_only_grows_and_an_approval_that_is_asked_for_stays_so() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    const LOG: &str = "Logs/2026-02-23_cloud-001.jsonl";
+    let task = |front: &str| {
+        format!("---\nid: EMAIL_1\ntype: email\ncreated: 2026-02-23T03:15:00Z\n{front}---\nbody\n")
+    };
+    cloud.write(LOG, "1\n2\n");
+    cloud.write("Needs_Action/EMAIL_1.md", &task("requires_approval: true\n"));
+    cloud.cycle().await;
+    local.cycle().await;
+    let asked = local.text("Needs_Action/EMAIL_1.md").expect("the task");
+    for (text, said) in [
+        ("1\n", "cuts"),
+        ("1\n3\n4\n", "rewrites"),
+        ("1\n2\n3", "half a record"),
+        ("1\n2\n{\"agent_id\":\"local-001\"}\n", "another agent's records"),
+    ] {
+        world.meddle(|root| write(root, LOG, text));
+        let report = local.cycle().await;
+        assert!(reason(&report, LOG).contains(said), "{report:?}");
+        assert_eq!(local.text(LOG).as_deref(), Some("1\n2\n"));
+        assert_eq!(world.git(&["show", &format!("main:{LOG}")]), "1\n2", "taken back");
+        assert!(
+            local.sync.status().foreign.iter().any(|(path, reason)| path == LOG && reason.contains(said))
+        );
+    }
+    // Renamed into another agent's: the old one stays, and the new one is none of its.
+    world.meddle(|root| {
+        std::fs::rename(root.join(LOG), root.join("Logs/2026-02-23_local-001.jsonl")).expect("rename");
+        write(root, "Needs_Action/EMAIL_1.md", &task("requires_approval: false\n"));
+        write(root, "Needs_Action/EMAIL_2.md", "new work");
+    });
+    let report = local.cycle().await;
+    reason(&report, LOG);
+    reason(&report, "Logs/2026-02-23_local-001.jsonl");
+    assert!(reason(&report, "Needs_Action/EMAIL_1.md").contains("requires_approval"));
+    assert_eq!(local.text(LOG).as_deref(), Some("1\n2\n"));
+    assert_eq!(local.text("Needs_Action/EMAIL_1.md"), Some(asked));
+    assert_eq!(local.text("Needs_Action/EMAIL_2.md").as_deref(), Some("new work"));
+    assert!(local.kept().contains(&task("requires_approval: false\n")));
+    // What was kept is not the other machine's to take away.
+    let kept = local.files().into_keys().find(|path| path.starts_with("Conflicts/")).expect("kept");
+    world.meddle(|root| std::fs::remove_file(root.join(&kept)).expect("remove"));
+    assert!(reason(&local.cycle().await, &kept).contains("deletes what was kept"));
+    world.meddle(|root| write(root, LOG, "1\n2\n3\n"));
+    assert_eq!(local.cycle().await.refused, []);
+    assert_eq!(local.text(LOG).as_deref(), Some("1\n2\n3\n"));
+}
+
+#[tokio::test]
 async fn logs_belong_to_their_agent_and_are_never_mixed() {
     let world = World::new();
     let (cloud, local) = world.pair().await;
