@@ -5,14 +5,22 @@
 
 mod approval;
 mod limits;
+mod odoo;
+mod payment;
 mod sections;
+mod social;
+mod whatsapp;
 
 pub use approval::{Approval, UndoSeconds};
 pub use limits::{Ceiling, Limits, ToolLimit};
+pub use odoo::{Odoo, OdooApi};
+pub use payment::{BankApi, Payment};
 pub use sections::{
     AgentSection, Budget, Channel, Claims, Config, Drafter, DrafterKind, Expectation, Health, Imap, ImapAuth,
     Llm, MailAccount, Mcp, Modes, Owner, Provider, SaveSent, Secret, Security, Smtp, Sync, Vault, Watchers,
 };
+pub use social::{Page, Social};
+pub use whatsapp::Whatsapp;
 
 /// Why a text is no configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use task::{AgentId, Amount, Currency, Role};
 
-use crate::{Approval, Limits};
+use crate::{Approval, BankApi, Limits, Odoo, OdooApi, Page, Payment, Social, Whatsapp};
 
 /// All of `config.yaml`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +38,14 @@ pub struct Config {
     pub limits: Limits,
     /// The MCP servers.
     pub mcp: Mcp,
+    /// The live books.
+    pub odoo: Option<Odoo>,
+    /// The live bank.
+    pub payment: Option<Payment>,
+    /// The live pages.
+    pub social: Option<Social>,
+    /// The WhatsApp Cloud API.
+    pub whatsapp: Option<Whatsapp>,
 }
 
 impl Config {
@@ -64,6 +72,7 @@ impl Config {
                 return Err(format!("{key} must be at least 1"));
             }
         }
+        self.odoo.as_ref().map_or(Ok(()), Odoo::check)?;
         self.limits.check()
     }
 
@@ -71,6 +80,13 @@ impl Config {
     pub fn sample() -> Self {
         let secret = |name: &str| Secret { env: Some(name.into()), file: Some("/path/to/secret".into()) };
         let agent = |id: &str| AgentId::new(id).ok();
+        let page = |name: &str| Page {
+            id: "1".into(),
+            secret: secret(name),
+            url: Some("https://example.com".into()),
+            version: Some("v23.0".into()),
+            media_url: Some("https://media.example.com".into()),
+        };
         Self {
             agent: AgentSection { id: agent("local-001"), role: Some(Role::Local), ..Default::default() },
             sync: Sync { remote: Some("git@example.com:owner/vault.git".into()), ..Default::default() },
@@ -116,6 +132,39 @@ impl Config {
             },
             limits: Limits::sample(),
             mcp: Mcp { directory: Some("/usr/local/bin".into()), ..Default::default() },
+            odoo: Some(Odoo {
+                url: "https://books.example.com".into(),
+                database: "books".into(),
+                api: OdooApi::Jsonrpc,
+                user: Some("assistant@example.com".into()),
+                secret: secret("ODOO_API_KEY"),
+                ca_file: Some("/path/to/ca.pem".into()),
+                timeout_seconds: 20,
+            }),
+            payment: Some(Payment {
+                provider: BankApi::Mercury,
+                url: "https://api.mercury.com/api/v1".into(),
+                secret: secret("MERCURY_API_KEY"),
+                key_hours: 24,
+                ca_file: Some("/path/to/ca.pem".into()),
+                timeout_seconds: 20,
+            }),
+            social: Some(Social {
+                x: Some(page("X_ACCESS_TOKEN")),
+                linkedin: Some(page("LINKEDIN_ACCESS_TOKEN")),
+                facebook: Some(page("FACEBOOK_PAGE_TOKEN")),
+                instagram: Some(page("INSTAGRAM_TOKEN")),
+                ca_file: Some("/path/to/ca.pem".into()),
+                timeout_seconds: 20,
+            }),
+            whatsapp: Some(Whatsapp {
+                phone_number_id: "106540352242922".into(),
+                secret: secret("WHATSAPP_TOKEN"),
+                url: "https://graph.facebook.com".into(),
+                version: "v23.0".into(),
+                ca_file: Some("/path/to/ca.pem".into()),
+                timeout_seconds: 20,
+            }),
             vault: Vault { path: Some("./vault".into()), ..Default::default() },
             ..Default::default()
         }

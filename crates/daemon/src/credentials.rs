@@ -52,6 +52,26 @@ pub fn credentials(config: &Config, env: &Env, data: &DataDir) -> Vec<Credential
     if config.drafter.llm.api_key.is_some() {
         add("config.yaml, drafter.llm.api_key".into(), Holds::Model);
     }
+    if config.odoo.is_some() {
+        add("config.yaml, odoo".into(), Holds::Odoo);
+    }
+    if config.payment.is_some() {
+        add("config.yaml, payment".into(), Holds::Payment);
+    }
+    if config.whatsapp.is_some() {
+        add("config.yaml, whatsapp".into(), Holds::Whatsapp);
+    }
+    if let Some(social) = &config.social {
+        let pages = [
+            ("x", &social.x),
+            ("linkedin", &social.linkedin),
+            ("facebook", &social.facebook),
+            ("instagram", &social.instagram),
+        ];
+        for (name, _) in pages.into_iter().filter(|(_, page)| page.is_some()) {
+            add(format!("config.yaml, social.{name}"), Holds::Posting);
+        }
+    }
     // The file may be a broken link or unreadable: a name that is there is reason enough.
     if data.owner_key().symlink_metadata().is_ok() {
         add(data.owner_key().display().to_string(), Holds::OwnerKey);
@@ -76,6 +96,26 @@ pub(crate) fn listed(findings: &[policy::Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn live_backends_of_the_configuration_are_credentials_that_act() {
+        let folder = tempfile::tempdir().expect("folder");
+        let data = DataDir::open(folder.path()).expect("data directory");
+        let found = credentials(&Config::sample(), &Env::default(), &data);
+        for (place, holds) in [
+            ("config.yaml, odoo", Holds::Odoo),
+            ("config.yaml, payment", Holds::Payment),
+            ("config.yaml, whatsapp", Holds::Whatsapp),
+            ("config.yaml, social.x", Holds::Posting),
+            ("config.yaml, social.linkedin", Holds::Posting),
+            ("config.yaml, social.facebook", Holds::Posting),
+            ("config.yaml, social.instagram", Holds::Posting),
+        ] {
+            assert!(found.contains(&Credential { place: place.into(), holds }), "{place}: {found:?}");
+        }
+        let refused = policy::cloud_refusals(task::Role::Cloud, &found);
+        assert_eq!(refused.len(), 7, "all but Odoo's key and the mail password: {refused:?}");
+    }
 
     #[test]
     fn variables_are_known_by_name() {

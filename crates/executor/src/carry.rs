@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use mcp_client::{Call, ToolCaller};
 use policy::Recovery;
-use serde_json::{Value, json};
+use serde_json::Value;
 use signature::{Refusal, verify};
 use vault::TaskFile;
 
@@ -13,6 +13,7 @@ use crate::admit::{Objection, Work};
 use crate::core::{Core, Problem, ServerLock, explain};
 use crate::journal::{Dispatch, Ending};
 use crate::outcome::{Known, of_call};
+use crate::question::Question;
 use crate::report::{End, Report};
 use crate::{Row, State};
 
@@ -44,6 +45,11 @@ pub(crate) async fn carry(core: &Arc<Core>, caller: &dyn ToolCaller, work: Work)
     .await?;
     // Held until the journal has the outcome.
     let Some((_lock, go)) = begun else { return Ok(report) };
+    let since = match &go {
+        Go::Settle => work.row.dispatched,
+        Go::Call(_) | Go::No => None,
+    };
+    let since = since.unwrap_or_else(|| core.clock.now());
     let known = match go {
         Go::No => return Ok(report),
         Go::Settle => Known::Nothing("it was cut off before its outcome was written down".into()),
@@ -54,7 +60,7 @@ pub(crate) async fn carry(core: &Arc<Core>, caller: &dyn ToolCaller, work: Work)
         }
     };
     let known = match known {
-        Known::Nothing(message) => match core.settle(caller, &work.row, &message).await {
+        Known::Nothing(message) => match core.settle(caller, &work.row, since, &message).await {
             Settled::Ended(ending) => Known::Ended(ending),
             Settled::Later(message) => {
                 let core = core.clone();
@@ -208,12 +214,23 @@ impl Core {
         call
     }
 
-    /// Finds out what came of a call whose outcome is not known, as far as that tool allows.
-    async fn settle(&self, caller: &dyn ToolCaller, row: &Row, message: &str) -> Settled {
+    /// Finds out what came of a call made at `since` whose outcome is not known, as far as that tool
+    /// allows.
+    async fn settle(
+        &self,
+        caller: &dyn ToolCaller,
+        row: &Row,
+        since: DateTime<Utc>,
+        message: &str,
+    ) -> Settled {
         let call = &row.order.action.call;
         let unknown = |more: &str| Settled::Ended(Ending::new(State::Unknown, format!("{message}; {more}")));
         match policy::recovery(call.server(), call.tool()) {
             Recovery::Owner => Settled::Ended(Ending::new(State::Unknown, message)),
+            // The other side may have forgotten the key by now.
+            Recovery::Repeat if self.clock.now() >= since + policy::KEYS_LAST => {
+                self.ask(caller, row, since, message).await
+            }
             Recovery::Harmless | Recovery::Repeat => {
                 let Ok(arguments) = call.arguments() else { return unknown("it cannot be repeated") };
                 if let Err(error) = fault::reach("execute.repeat") {
@@ -227,20 +244,29 @@ impl Core {
                     Known::Nothing(again) => unknown(&format!("repeated with the same key: {again}")),
                 }
             }
-            Recovery::Ask => {
-                let wanted = row.order.message_id();
-                let question = json!({"account": row.order.action.account, "message_id": wanted});
-                match caller.call(Call::new(call.server(), "search_email", question)).await {
-                    Ok(reply) if reply.content["found"] == true => Settled::Ended(Ending {
-                        state: State::Done,
-                        reference: Some(wanted),
-                        message: format!("{message}; it was found in the Sent folder"),
-                    }),
-                    // Not every server files what it sends, and some do it late.
-                    Ok(_) => unknown("it is not in the Sent folder, which proves nothing"),
-                    Err(error) => Settled::Later(error.to_string()),
-                }
-            }
+            Recovery::Ask => self.ask(caller, row, since, message).await,
+        }
+    }
+
+    /// Asks the other side: found means done, not found proves nothing.
+    async fn ask(&self, caller: &dyn ToolCaller, row: &Row, since: DateTime<Utc>, message: &str) -> Settled {
+        let unknown =
+            |more: String| Settled::Ended(Ending::new(State::Unknown, format!("{message}; {more}")));
+        let Some(question) = Question::about(row, since) else {
+            return unknown("nobody can be asked".into());
+        };
+        let place = question.place;
+        match caller.call(question.call).await {
+            Ok(reply) => match Question::proof(row, &reply) {
+                Some(reference) => Settled::Ended(Ending {
+                    state: State::Done,
+                    reference: Some(reference),
+                    message: format!("{message}; it was found {place}"),
+                }),
+                // Not every server files what it sends, and some do it late.
+                None => unknown(format!("it is not {place}, which proves nothing")),
+            },
+            Err(error) => Settled::Later(error.to_string()),
         }
     }
 

@@ -101,6 +101,8 @@ pub struct Row {
     pub attempts: u32,
     /// When to try again.
     pub not_before: Option<DateTime<Utc>>,
+    /// When the call was about to be made, if it was.
+    pub dispatched: Option<DateTime<Utc>>,
     /// When it ended, if it ended.
     pub ended: Option<DateTime<Utc>>,
     /// The other side's handle.
@@ -178,13 +180,14 @@ struct RawRow {
     state: String,
     attempts: u32,
     not_before: Option<String>,
+    dispatched: Option<String>,
     ended: Option<String>,
     reference: Option<String>,
     message: Option<String>,
 }
 
 const COLUMNS: &str =
-    "approval, order_text, signature, state, attempts, not_before, ended, reference, message";
+    "approval, order_text, signature, state, attempts, not_before, dispatched, ended, reference, message";
 
 fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
     Ok(RawRow {
@@ -194,9 +197,10 @@ fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
         state: row.get(3)?,
         attempts: row.get(4)?,
         not_before: row.get(5)?,
-        ended: row.get(6)?,
-        reference: row.get(7)?,
-        message: row.get(8)?,
+        dispatched: row.get(6)?,
+        ended: row.get(7)?,
+        reference: row.get(8)?,
+        message: row.get(9)?,
     })
 }
 
@@ -399,6 +403,7 @@ impl Journal {
                 .ok_or_else(|| broken("its state"))?,
             attempts: raw.attempts,
             not_before: time(&raw.not_before)?,
+            dispatched: time(&raw.dispatched)?,
             ended: time(&raw.ended)?,
             text: raw.text,
             signature: raw.signature,

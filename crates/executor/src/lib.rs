@@ -32,6 +32,7 @@ mod journal;
 mod limits;
 mod outcome;
 mod owner;
+mod question;
 mod report;
 mod settlement;
 mod undo;

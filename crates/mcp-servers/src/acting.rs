@@ -67,9 +67,9 @@ pub(crate) struct Acting {
 enum Way {
     /// Nobody used the approval yet: act.
     First(Permit, Digest),
-    /// It was used, and may be used again because the tool knows its key; or only asked about,
-    /// when it has expired meanwhile.
-    Again { permit: Permit, expired: bool, record: Record },
+    /// It was used, and may be used again because the tool knows its key; or only asked about, when
+    /// the order has expired meanwhile or the other side may have forgotten the key.
+    Again { permit: Permit, late: bool, record: Record },
     /// It was used.
     Used(Record),
 }
@@ -105,14 +105,18 @@ impl Acting {
                 }
                 self.act(permit).await
             }
-            Way::Again { permit, expired, record } => match self.backend.settled(permit.order()).await {
+            Way::Again { permit, late, record } => match self.backend.settled(permit.order()).await {
                 Ok(Some(answer)) => {
                     let approval = permit.order().approval.clone();
                     self.clone().end(approval, State::Done(answer.clone())).await;
                     Ok(answer.done())
                 }
-                Ok(None) if !expired => self.act(permit).await,
-                Ok(None) | Err(_) => Err(used(&record)),
+                Ok(None) if !late => self.act(permit).await,
+                Ok(None) => Err(asked(
+                    &record,
+                    "the other side was asked and does not know of it, which proves nothing",
+                )),
+                Err(failure) => Err(asked(&record, &failure.message)),
             },
             Way::Used(record) => match (&record.state, self.keyed_by(&record)) {
                 (State::Done(answer), true) => Ok(answer.clone().done()),
@@ -156,7 +160,7 @@ impl Acting {
         let used = record.filter(|record| record.state != State::None);
         let moment = used.as_ref().map_or(now, |record| record.started);
         let expect = Expect { vault: vault.trim(), executor: &self.agent, mode: Mode::Live, now: moment };
-        let expired = now >= verified.order().expires;
+        let late = now >= verified.order().expires || now >= moment + self.backend.keys_last();
         let permit = verified.permit(&expect).map_err(|refusal| refusal.to_string())?;
         let order = permit.order();
         let account = wish.account.as_deref().unwrap_or(&order.action.account);
@@ -172,7 +176,7 @@ impl Acting {
         let Some(record) = used else { return Ok(Way::First(permit, digest)) };
         match record.state {
             State::Started | State::Unknown(_) if self.keyed_by(&record) => {
-                Ok(Way::Again { permit, expired, record })
+                Ok(Way::Again { permit, late, record })
             }
             _ => Ok(Way::Used(record)),
         }
@@ -229,6 +233,11 @@ fn used(record: &Record) -> Failure {
         State::None => "it had no effect".to_owned(),
     };
     Failure::unknown(format!("this approval was used at {} and is not used again; {what}", record.started))
+}
+
+/// The same, after the other side was asked.
+fn asked(record: &Record, said: &str) -> Failure {
+    Failure::unknown(format!("{}; {said}", used(record).message))
 }
 
 fn unrecorded(error: LedgerError) -> Failure {

@@ -1,6 +1,7 @@
 //! What stands behind a server: sample data, or the real thing.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,6 +28,12 @@ pub(crate) trait Backend: Send + Sync {
         let _ = order;
         Ok(None)
     }
+
+    /// How long after its first use an approval may be used again as an idempotency key, because
+    /// the other side surely still knows it. Later it is only asked about.
+    fn keys_last(&self) -> TimeDelta {
+        policy::KEYS_LAST
+    }
 }
 
 /// An effect that happened.
@@ -52,12 +59,25 @@ pub(crate) fn backend(server: Server, setup: &Setup) -> Box<dyn Backend> {
         (Server::Social, true) => Box::new(social::Mock::new(setup)),
         (Server::Whatsapp, true) => Box::new(whatsapp::Mock::new(setup)),
         (Server::Payment, true) => Box::new(payment::Mock::new(setup)),
-        (Server::Odoo, false) => Box::new(Absent("Odoo", "ODOO_MOCK=true", "modes.odoo_mock")),
+        (Server::Odoo, false) => Box::new(odoo::Live::new(setup)),
+        (Server::Payment, false) => Box::new(payment::Live::new(setup)),
         (Server::Social, false) => Box::new(Absent("social", "MOCK_DATA=true", "modes.mock_data")),
         (Server::Whatsapp, false) => {
             Box::new(Absent("WhatsApp", "WHATSAPP_MOCK=true", "modes.whatsapp_mock"))
         }
-        (Server::Payment, false) => Box::new(Absent("payment", "PAYMENT_MOCK=true", "modes.payment_mock")),
+    }
+}
+
+/// A section of config.yaml that a live backend cannot do without, and how to do without the
+/// backend.
+pub(crate) struct Unset(pub(crate) &'static str, pub(crate) &'static str);
+
+impl Unset {
+    pub(crate) fn failure(&self) -> Failure {
+        let Self(section, instead) = self;
+        Failure::none(format!(
+            "config.yaml has no {section}: section; fill it in, or set {instead} to work with sample data"
+        ))
     }
 }
 

@@ -8,13 +8,15 @@
 //!   which verifies the owner's order itself and keeps a ledger of used approvals. Tools above
 //!   `--max-class` are not registered.
 //! - a backend per server holds either sample data that remembers (`store`) or the real thing
-//!   (`email::Live`). Both have the same tools and the same way to an effect.
+//!   (`email::Live`, `odoo::Live`, …; `http` and `exact` are what they share). Both have the same tools and the same way to an effect.
 //! - what a tool answers is told by what may have happened (`outcome`).
 
 mod acting;
 mod backend;
 mod catalog;
 mod email;
+mod exact;
+mod http;
 mod ledger;
 mod odoo;
 mod outcome;
@@ -25,6 +27,7 @@ mod setup;
 mod social;
 mod store;
 mod stream;
+mod tls;
 mod whatsapp;
 
 pub use outcome::{Answer, Effect, Failure};

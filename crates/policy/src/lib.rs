@@ -12,6 +12,7 @@ pub use credential::{Credential, Finding, Holds, cloud_refusals, cloud_warnings}
 pub use governor::{DAY, Effect, HOUR, History, Ruling, Window, govern, recipients};
 pub use house_rules::{HouseRules, HouseRulesError, Tightened};
 
+use chrono::TimeDelta;
 use task::{Role, Server};
 
 /// How much harm a tool can do.
@@ -53,13 +54,17 @@ impl std::fmt::Display for Class {
 pub enum Recovery {
     /// No effect, or an effect that does not matter twice.
     Harmless,
-    /// The same call with the same key has its effect once.
+    /// The same call with the same key has its effect once, for as long as [`KEYS_LAST`].
     Repeat,
     /// The other side can be asked: found means done, not found proves nothing.
     Ask,
     /// Only the owner can settle it.
     Owner,
 }
+
+/// How long after the first call the same key may be used again. Some providers promise a day (Stripe's
+/// documentation of idempotent requests does), many promise nothing; later, the other side is only asked.
+pub const KEYS_LAST: TimeDelta = TimeDelta::hours(24);
 
 /// A tool of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,10 +106,10 @@ pub const TOOLS: &[Tool] = &[
     dangerous(Server::Odoo, "post_invoice", Recovery::Repeat),
     safe(Server::Social, "get_social_summary"),
     draft(Server::Social, "draft_social_post"),
-    dangerous(Server::Social, "post_facebook", Recovery::Owner),
-    dangerous(Server::Social, "post_instagram", Recovery::Owner),
-    dangerous(Server::Social, "post_twitter", Recovery::Owner),
-    dangerous(Server::Social, "post_linkedin", Recovery::Owner),
+    dangerous(Server::Social, "post_facebook", Recovery::Ask),
+    dangerous(Server::Social, "post_instagram", Recovery::Ask),
+    dangerous(Server::Social, "post_twitter", Recovery::Ask),
+    dangerous(Server::Social, "post_linkedin", Recovery::Ask),
     safe(Server::Whatsapp, "list_whatsapp_chats"),
     safe(Server::Whatsapp, "read_whatsapp_chat"),
     dangerous(Server::Whatsapp, "send_whatsapp", Recovery::Owner),

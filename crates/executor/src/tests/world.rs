@@ -79,10 +79,12 @@ impl ToolCaller for World {
             Next::LosesRequest => Err(unknown()),
             Next::Works if policy::class(server, &tool) == Class::Safe => {
                 let wanted = call.arguments["message_id"].as_str().unwrap_or_default();
-                let found = self.sent.lock().expect("sent").iter().any(|id| id == wanted);
+                let sent = self.sent.lock().expect("sent").iter().any(|id| id == wanted);
+                let key = call.arguments["idempotency_key"].as_str().unwrap_or_default();
+                let paid = self.effects.lock().expect("effects").contains_key(key);
                 Ok(Reply {
                     text: String::new(),
-                    content: json!({"found": found, "messages": Value::Array(vec![])}),
+                    content: json!({"found": sent || paid, "payment_id": key, "messages": Value::Array(vec![])}),
                 })
             }
             Next::Works => Ok(self.act(&call)),

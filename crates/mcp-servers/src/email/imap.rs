@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Folder, SearchEmail, Summary, mime, search, tls};
+use super::{Folder, SearchEmail, Summary, mime, search};
 use crate::outcome::Failure;
+use crate::tls;
 
 /// The most bytes of a mail that are fetched to read it.
 const MAX_MAIL: u64 = 10 << 20;

@@ -7,7 +7,6 @@ mod mime;
 mod mock;
 mod search;
 mod smtp;
-mod tls;
 
 pub(crate) use live::Live;
 pub(crate) use mock::Mock;

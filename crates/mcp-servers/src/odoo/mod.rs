@@ -1,7 +1,10 @@
 //! `mcp-odoo`: the books.
 
+mod live;
 mod mock;
+mod wire;
 
+pub(crate) use live::Live;
 pub(crate) use mock::Mock;
 
 use schemars::JsonSchema;

@@ -1,7 +1,9 @@
 //! `mcp-payment`: on the owner's machine only.
 
+mod mercury;
 mod mock;
 
+pub(crate) use mercury::Live;
 pub(crate) use mock::Mock;
 
 use schemars::JsonSchema;

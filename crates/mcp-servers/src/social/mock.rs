@@ -1,10 +1,13 @@
 //! Social platforms with sample data.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signature::Permit;
-use task::{Attachment, Call, Platform, Server, SocialDraft, SocialPost};
+use task::{Attachment, Call, Clock, Platform, Server, SocialDraft, SocialPost};
 
 use super::GetSocialSummary;
 use crate::backend::{Backend, Done, arguments, limit, not_here, proposal};
@@ -13,7 +16,10 @@ use crate::setup::Setup;
 use crate::store::Store;
 
 /// The mock of `mcp-social`.
-pub(crate) struct Mock(Store<Pages>);
+pub(crate) struct Mock {
+    store: Store<Pages>,
+    clock: Arc<dyn Clock>,
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Pages {
@@ -44,6 +50,9 @@ struct Post {
     /// The approval that posted it.
     #[serde(default)]
     approval: Option<String>,
+    /// When, if it was posted by this program.
+    #[serde(default)]
+    at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -55,7 +64,7 @@ struct Draft {
 
 impl Mock {
     pub(crate) fn new(setup: &Setup) -> Self {
-        Self(Store::new(&setup.data, Server::Social, sample))
+        Self { store: Store::new(&setup.data, Server::Social, sample), clock: setup.clock.clone() }
     }
 }
 
@@ -64,11 +73,11 @@ impl Backend for Mock {
     async fn answer(&self, tool: &str, given: Value, _: Option<&str>) -> Result<Answer, Failure> {
         if tool == "get_social_summary" {
             let asked: GetSocialSummary = arguments(tool, given)?;
-            return self.0.read(move |pages| Ok(summary(pages, &asked))).await;
+            return self.store.read(move |pages| Ok(summary(pages, &asked))).await;
         }
         match proposal(tool, given)? {
             Call::DraftSocialPost(draft) => {
-                self.0
+                self.store
                     .change(move |pages| {
                         let id = pages.drafts.iter().map(|d| d.id).max().unwrap_or_default() + 1;
                         let text = format!("kept draft {id} for {}", name(draft.platform));
@@ -90,8 +99,11 @@ impl Backend for Mock {
             Call::PostLinkedin(post) => (Platform::Linkedin, post),
             other => return Err(not_here(other.tool())),
         };
-        let (account, approval) = (order.action.account, order.approval);
-        self.0.change(move |pages| publish(pages, platform, account, post, approval)).await.map(Done::from)
+        let (account, approval, at) = (order.action.account, order.approval, self.clock.now());
+        self.store
+            .change(move |pages| publish(pages, platform, account, post, approval, at))
+            .await
+            .map(Done::from)
     }
 }
 
@@ -123,7 +135,9 @@ fn summary(pages: &Pages, asked: &GetSocialSummary) -> Answer {
             })
         })
         .collect();
-    Answer::new(format!("{} platforms", platforms.len()), json!({"platforms": platforms}))
+    let here = |post: &&Post| asked.platform.is_none_or(|platform| post.platform == platform);
+    let posts = pages.posts.iter().filter(here).map(|post| (post.id.as_str(), post.text.as_str(), post.at));
+    asked.answer(format!("{} platforms", platforms.len()), json!({"platforms": platforms}), posts)
 }
 
 fn publish(
@@ -132,6 +146,7 @@ fn publish(
     account: String,
     post: SocialPost,
     approval: String,
+    at: DateTime<Utc>,
 ) -> Result<Answer, Failure> {
     // An answer to a comment is text alone; a post of one's own is not.
     if platform == Platform::Instagram && post.media.is_empty() && post.reply_to.is_none() {
@@ -150,6 +165,7 @@ fn publish(
         reactions: 0,
         comments: 0,
         approval: Some(approval),
+        at: Some(at),
     });
     Ok(answer)
 }
@@ -166,6 +182,7 @@ fn sample() -> Pages {
         reactions,
         comments,
         approval: None,
+        at: None,
     };
     let followers = |platform, count, gained_this_week| Followers { platform, count, gained_this_week };
     Pages {

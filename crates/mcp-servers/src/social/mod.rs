@@ -4,11 +4,14 @@ mod mock;
 
 pub(crate) use mock::Mock;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use task::Platform;
 
 use crate::catalog::{Entry, proposable, schema};
+use crate::outcome::Answer;
 
 pub(crate) const TOOLS: &[Entry] = &[
     Entry {
@@ -31,4 +34,31 @@ pub(crate) struct GetSocialSummary {
     platform: Option<Platform>,
     /// At most so many posts per platform; 20 unless told, 100 at most.
     limit: Option<u32>,
+    /// Also says whether one of these posts has exactly this text.
+    text: Option<String>,
+    /// Only posts from then on; with `text`.
+    since: Option<DateTime<Utc>>,
+}
+
+impl GetSocialSummary {
+    /// Adds what was asked for beside the summary: whether one of `posts`, given as id, text and
+    /// time, is the wanted one; a post without a time is not.
+    fn answer<'a>(
+        &self,
+        text: String,
+        mut content: Value,
+        posts: impl Iterator<Item = (&'a str, &'a str, Option<DateTime<Utc>>)>,
+    ) -> Answer {
+        if let Some(wanted) = &self.text {
+            // Platforms cut white space off.
+            let fits = |text: &str, at: Option<DateTime<Utc>>| {
+                text.trim() == wanted.trim()
+                    && self.since.is_none_or(|since| at.is_some_and(|at| at >= since))
+            };
+            let found = { posts }.find(|(_, text, at)| fits(text, *at)).map(|(id, ..)| id);
+            content["found"] = found.is_some().into();
+            content["post_id"] = found.into();
+        }
+        Answer::new(text, content)
+    }
 }

@@ -288,7 +288,12 @@ async fn asked_to_go_live_a_server_says_what_is_missing() {
         let session =
             InProcess::with(server, data.path(), Class::Dangerous, |setup| setup.mock = false).await;
         assert!(!session.tools().await.is_empty(), "{server} starts");
-        let missing = if server == Server::Email { "no mail account" } else { "not there yet" };
+        let missing = match server {
+            Server::Email => "no mail account",
+            Server::Odoo => "no odoo: section",
+            Server::Payment => "no payment: section",
+            Server::Social | Server::Whatsapp => "not there yet",
+        };
         let safe = policy::TOOLS.iter().find(|row| row.server == server).expect("a tool");
         let (error, content) = session.act(safe.name, &json!({}), Map::new()).await;
         assert!(error && content["effect"] == "none", "{content}");

@@ -1,4 +1,4 @@
-//! Whom the mail connections trust: the system's authorities, and one more from a file.
+//! Whom connections trust: the system's authorities, and one more from a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// The settings of an IMAP connection; the error is a fragment.
-pub(super) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+/// The settings of a connection; the error is a fragment.
+pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
