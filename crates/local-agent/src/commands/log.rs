@@ -2,6 +2,7 @@
 
 use daemon::{Failure, OrFailure as _, Setup};
 use sync::LogHistory;
+use task::AgentId;
 use vault::{LogCheck, Vault};
 
 use super::{open_vault, print};
@@ -10,7 +11,7 @@ pub(crate) async fn verify(setup: &Setup) -> Result<(), Failure> {
     let (vault, branch) = (open_vault(setup)?, setup.config.sync.branch.clone());
     let own = setup.agent.clone();
     let work = move || {
-        check(&vault, &branch).inspect(|(checks, _)| {
+        check(&vault, &own, &branch).inspect(|(checks, _)| {
             if checks.iter().all(|check| check.result.is_ok()) {
                 // What is whole is what the next verification holds the others' logs against.
                 if let Err(error) = vault.note_heads(&own) {
@@ -32,6 +33,12 @@ pub(crate) async fn verify(setup: &Setup) -> Result<(), Failure> {
             }
         }
     }
+    for (check, undone) in checks.iter().filter_map(|check| Some((check, check.undone.as_ref()?))) {
+        text.push_str(&format!(
+            "note  the history holds a false version of {}, which has been undone: {undone}\n",
+            check.path.display()
+        ));
+    }
     if checks.is_empty() {
         text.push_str("there are no records yet\n");
     }
@@ -50,11 +57,12 @@ pub(crate) async fn verify(setup: &Setup) -> Result<(), Failure> {
 }
 
 /// All logs, held against the history where there is one.
-fn check(vault: &Vault, branch: &str) -> Result<(Vec<LogCheck>, bool), Failure> {
+fn check(vault: &Vault, own: &AgentId, branch: &str) -> Result<(Vec<LogCheck>, bool), Failure> {
     // The history first: what is appended meanwhile is no difference.
     let history = LogHistory::open(vault.root(), branch).or_failed("cannot read the vault's history")?;
     let found = history.is_some();
-    let checks =
-        vault.verify_logs_against(history.into_iter().flatten()).or_failed("cannot verify the audit logs")?;
+    let checks = vault
+        .verify_logs_against(Some(own), history.into_iter().flatten())
+        .or_failed("cannot verify the audit logs")?;
     Ok((checks, found))
 }

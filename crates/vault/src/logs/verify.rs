@@ -32,6 +32,15 @@ pub struct LogCheck {
     pub path: PathBuf,
     /// The number of the last record in it, or the first record that is wrong.
     pub result: Result<u64, BadRecord>,
+    /// A committed version that was cut or rewritten and has been undone since: nothing is wrong
+    /// with the file itself.
+    pub undone: Option<BadRecord>,
+}
+
+impl LogCheck {
+    fn new(path: PathBuf, result: Result<u64, BadRecord>) -> Self {
+        Self { path, result, undone: None }
+    }
 }
 
 /// A version of a log that was committed.
@@ -69,8 +78,13 @@ impl Vault {
 
     /// Like [`Vault::verify_logs`], and every committed version must be the beginning of the file
     /// on disk. Of one path `committed` gives the older first, and one path after the other.
+    ///
+    /// Anybody who can push can commit a false version. Where an earlier commit had the record
+    /// before it was changed, or the log is `own` and ends as this machine wrote it, it was the
+    /// commit that was false and not the file: that is [`LogCheck::undone`].
     pub fn verify_logs_against<E: std::error::Error + 'static>(
         &self,
+        own: Option<&AgentId>,
         committed: impl IntoIterator<Item = Result<CommittedLog, E>>,
     ) -> Result<Vec<LogCheck>, VerifyError<E>> {
         let (mut checks, damaged) = self.check_chains()?;
@@ -84,9 +98,19 @@ impl Vault {
             if !of_this {
                 current = Some(Compared::open(&dir, &version.path, &file_name(day, &agent)));
             }
-            let Some(bad) = current.as_mut().and_then(|current| current.compare(&version)) else { continue };
+            let Some((bad, undone)) = current.as_mut().and_then(|current| current.compare(&version)) else {
+                continue;
+            };
+            let undone = undone || (own == Some(&agent) && self.is_as_written(&agent, &checks));
             let path = PathBuf::from(&version.path);
-            let check = checks.entry((agent, day)).or_insert(LogCheck { path, result: Ok(0) });
+            let check = checks.entry((agent, day)).or_insert(LogCheck::new(path, Ok(0)));
+            if undone {
+                check.undone = Some(match check.undone.take() {
+                    Some(known) if known.line <= bad.line => known,
+                    _ => bad,
+                });
+                continue;
+            }
             // What the chain itself says of a record is nearer to what was done to it.
             if check.result.as_ref().err().is_none_or(|known| bad.line < known.line) {
                 check.result = Err(bad);
@@ -125,7 +149,7 @@ impl Vault {
                     Ok(Some(head)) => newest = Some(head),
                     Ok(None) => {}
                     Err(bad) => {
-                        found.push(LogCheck { path: PathBuf::from("Logs").join(name), result: Err(bad) });
+                        found.push(LogCheck::new(PathBuf::from("Logs").join(name), Err(bad)));
                         newest = None;
                         break;
                     }
@@ -150,7 +174,7 @@ impl Vault {
                 Some((Ok(kept), _)) => kept,
                 Some((Err(error), path)) => {
                     let reason = format!("what was seen last of this log cannot be read: {error}");
-                    damaged.push(LogCheck { path, result: Err(BadRecord { line: 1, seq: 0, reason }) });
+                    damaged.push(LogCheck::new(path, Err(BadRecord { line: 1, seq: 0, reason })));
                     None
                 }
                 None => None,
@@ -163,7 +187,7 @@ impl Vault {
                 let name = file_name(day, &agent);
                 let result = whole(&dir, &name, &mut chain, day, kept.as_ref());
                 let path = PathBuf::from("Logs").join(&name);
-                checks.insert((agent.clone(), day), LogCheck { path, result });
+                checks.insert((agent.clone(), day), LogCheck::new(path, result));
             }
         }
         Ok((checks, damaged))
@@ -189,8 +213,18 @@ impl Vault {
             let line = line_count(&self.path_of(&path.to_string_lossy())) + 1;
             let reason = format!("it is missing: this machine has seen records up to {}", kept.chain.seq);
             let result = Err(BadRecord { line, seq: seq + 1, reason });
-            checks.insert(key, LogCheck { path, result });
+            checks.insert(key, LogCheck::new(path, result));
         }
+    }
+
+    /// Whether an agent's whole log is sound and holds the record that was written last.
+    fn is_as_written(&self, agent: &AgentId, checks: &Checks) -> bool {
+        let kept = self.heads().and_then(|heads| heads.load(agent).ok().flatten());
+        let of_agent = || checks.iter().filter(|((of, _), _)| of == agent).map(|(_, check)| &check.result);
+        let last = of_agent().filter_map(|result| result.as_ref().ok()).max();
+        // That the record is the same one was checked with the chain.
+        of_agent().all(Result::is_ok)
+            && kept.is_some_and(|kept| last.is_some_and(|last| *last >= kept.chain.seq))
     }
 }
 
@@ -326,32 +360,38 @@ impl Compared {
         Self { path: path.to_owned(), disk, longest: (0, String::new()) }
     }
 
-    /// The first record in which a version is not the beginning of what is on disk. A last line
-    /// without a line end was torn by a crash and repaired since.
-    fn compare(&mut self, version: &CommittedLog) -> Option<BadRecord> {
+    /// The first record in which a version is not the beginning of what is on disk, and whether
+    /// an earlier version had that record as the disk has it. A last line without a line end was
+    /// torn by a crash and repaired since.
+    fn compare(&mut self, version: &CommittedLog) -> Option<(BadRecord, bool)> {
         let commit = &version.commit;
         let bytes = version.bytes.as_deref().unwrap_or_default();
         let lines = &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)];
         let disk = match &self.disk {
             Ok(disk) => disk.as_slice(),
             Err(error) if error.is_missing() => {
-                return bad_at(lines, 0, format!("the file is gone; commit {commit} has it"))
-                    .filter(|_| !lines.is_empty());
+                let reason = format!("the file is gone; commit {commit} has it");
+                return (!lines.is_empty()).then(|| (bad_at(lines, 0, reason), false));
             }
-            Err(error) => return bad_at(lines, 0, format!("it cannot be read: {error}")),
+            Err(error) => return Some((bad_at(lines, 0, format!("it cannot be read: {error}")), false)),
         };
         if !disk.starts_with(lines) {
             let at = lines.iter().zip(disk).take_while(|(a, b)| a == b).count();
+            if at < self.longest.0 {
+                let reason =
+                    format!("commit {commit} has another, and the earlier {} this one", self.longest.1);
+                return Some((bad_at(disk, at, reason), true));
+            }
             let reason = if at == disk.len() {
                 format!("it is missing; commit {commit} has it")
             } else {
                 format!("it is another than commit {commit} has: the log was rewritten or forked")
             };
-            return bad_at(lines, at, reason);
+            return Some((bad_at(lines, at, reason), false));
         }
         if lines.len() < self.longest.0 {
             let reason = format!("commit {commit} lacks it, though the earlier {} has it", self.longest.1);
-            return bad_at(disk, lines.len(), reason);
+            return Some((bad_at(disk, lines.len(), reason), true));
         }
         self.longest = (lines.len(), commit.clone());
         None
@@ -360,14 +400,14 @@ impl Compared {
 
 /// The record of `lines` that holds the byte `at`. Its number is counted from the first record
 /// that can be read: it may be the one that cannot.
-fn bad_at(lines: &[u8], at: usize, reason: String) -> Option<BadRecord> {
+fn bad_at(lines: &[u8], at: usize, reason: String) -> BadRecord {
     let line = newlines(&lines[..at]) + 1;
     let known = (1..).zip(lines.split(|byte| *byte == b'\n')).find_map(|(n, text): (u64, _)| {
         let record = AuditRecord::parse(std::str::from_utf8(text).ok()?).ok()?;
         Some((n, record.seq))
     });
     let seq = known.map_or(0, |(n, seq)| (seq + line).saturating_sub(n));
-    Some(BadRecord { line, seq, reason })
+    BadRecord { line, seq, reason }
 }
 
 #[cfg(test)]

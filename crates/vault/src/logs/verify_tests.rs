@@ -11,6 +11,8 @@ struct World {
     vault: Vault,
     cloud: AgentId,
     local: AgentId,
+    /// Whether what was undone is looked for.
+    undone: std::cell::Cell<bool>,
 }
 
 fn write(vault: &Vault, agent: &AgentId, day: &str, hour: u32) {
@@ -25,7 +27,13 @@ impl World {
         let vault = Vault::open(temp.path().join("vault"), Limits::default()).expect("open");
         let vault = vault.keeping_heads(temp.path().join("heads"));
         let agent = |id: &str| id.parse::<AgentId>().expect("agent");
-        let world = Self { _temp: temp, vault, cloud: agent("cloud-001"), local: agent("local-001") };
+        let world = Self {
+            _temp: temp,
+            vault,
+            cloud: agent("cloud-001"),
+            local: agent("local-001"),
+            undone: false.into(),
+        };
         for day in ["23", "24"] {
             for hour in 1..4 {
                 world.log(&world.local, day, hour);
@@ -51,9 +59,9 @@ impl World {
     /// The file, day, line and number of the first bad record.
     fn first_bad(&self, committed: &[CommittedLog]) -> Option<(String, u64, u64, String)> {
         let committed = committed.iter().cloned().map(Ok::<_, Infallible>);
-        let checks = self.vault.verify_logs_against(committed).expect("verify");
+        let checks = self.vault.verify_logs_against(Some(&self.local), committed).expect("verify");
         checks.into_iter().find_map(|check| {
-            let bad = check.result.err()?;
+            let bad = if self.undone.get() { check.undone? } else { check.result.err()? };
             Some((check.path.file_name()?.to_str()?.to_owned(), bad.line, bad.seq, bad.reason))
         })
     }
@@ -126,16 +134,42 @@ fn every_committed_version_is_the_beginning_of_what_is_there() {
     let version = |text: &str| CommittedLog { bytes: Some(text.into()), commit: "c1".into(), ..all.clone() };
     let first = whole.split_inclusive('\n').next().expect("line");
     assert_eq!(world.first_bad(&[version(first), version(&format!("{first}{{\"torn")), all.clone()]), None);
-    // Rewritten in one commit, or cut in one and restored in the next.
-    let (one, two) = (whole.replacen("\"hour\":2", "\"hour\":7", 1), version(first));
-    world.expect(&[two.clone(), version(&one), all.clone()], &file, 2, 2, "another than commit c1 has");
-    world.expect(&[all.clone(), two], &file, 2, 2, "commit c1 lacks it, though the earlier c3 has it");
+    // Rewritten in one commit and so on disk too.
+    let (one, two) = (version(&whole.replacen("\"hour\":2", "\"hour\":7", 1)), version(first));
+    world.expect(&[two.clone(), one.clone(), all.clone()], &file, 2, 2, "another than commit c1 has");
+    // Rewritten, cut or removed in one commit, and restored in the next.
     let removed = CommittedLog { bytes: None, commit: "c4".into(), ..all.clone() };
-    world.expect(&[all.clone(), removed, all.clone()], &file, 1, 1, "commit c4 lacks it");
+    for (false_one, line, part) in [
+        (one, 2, "commit c1 has another, and the earlier c3 this one"),
+        (two, 2, "commit c1 lacks it, though the earlier c3 has it"),
+        (removed, 1, "commit c4 lacks it"),
+    ] {
+        let history = [all.clone(), false_one, all.clone()];
+        assert_eq!(world.first_bad(&history), None, "the file is as it was");
+        world.undone.set(true);
+        world.expect(&history, &file, line, line, part);
+        world.undone.set(false);
+    }
     cut(&file, 2);
     world.expect(std::slice::from_ref(&all), &file, 3, 3, "it is missing; commit c3 has it");
     std::fs::remove_file(&file).expect("remove");
     world.expect(&[all], &file, 1, 1, "the file is gone; commit c3 has it");
+}
+
+#[test]
+fn a_false_version_of_the_own_log_is_no_harm_to_it() {
+    let world = World::new();
+    let file = world.file(&world.local, "24");
+    let whole = std::fs::read_to_string(&file).expect("read");
+    let more = format!("{whole}{}", whole.split_inclusive('\n').next().expect("line"));
+    let false_one = CommittedLog { bytes: Some(more.into()), ..world.commit(&file, "c1") };
+    assert_eq!(world.first_bad(std::slice::from_ref(&false_one)), None);
+    world.undone.set(true);
+    world.expect(std::slice::from_ref(&false_one), &file, 4, 7, "it is missing; commit c1 has it");
+    // Unless it is not as it was written.
+    world.undone.set(false);
+    cut(&file, 2);
+    world.expect(&[false_one], &file, 3, 6, "it is missing; commit c1 has it");
 }
 
 #[test]

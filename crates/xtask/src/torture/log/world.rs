@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync::LogHistory;
-use task::{AgentId, AuditEvent, AuditRecord, ChainHead};
-use vault::{Limits, Vault};
+use task::{AgentId, AuditEvent, AuditRecord, BadRecord, ChainHead};
+use vault::{Limits, LogCheck, Vault};
 
 use super::super::Outcome;
 use super::tamper::{Logs, Tampering};
@@ -111,12 +111,21 @@ impl World {
 
     /// The first bad record of the vault as it is.
     pub(super) fn verify(&self) -> Outcome<Option<Found>> {
+        self.first(|check| check.result.err())
+    }
+
+    /// The first record that is bad, or was in a commit that was undone since.
+    fn verify_history(&self) -> Outcome<Option<Found>> {
+        self.first(|check| check.result.err().or(check.undone))
+    }
+
+    fn first(&self, bad: impl Fn(LogCheck) -> Option<BadRecord>) -> Outcome<Option<Found>> {
         let history = LogHistory::open(self.vault.root(), "main").map_err(failed("open the history"))?;
-        let checks =
-            self.vault.verify_logs_against(history.into_iter().flatten()).map_err(failed("verify"))?;
-        Ok(checks.into_iter().find_map(|check| {
-            let bad = check.result.err()?;
+        let own = agent(AGENTS[1]);
+        let checks = self.vault.verify_logs_against(Some(&own), history.into_iter().flatten());
+        Ok(checks.map_err(failed("verify"))?.into_iter().find_map(|check| {
             let file = check.path.file_name()?.to_string_lossy().into_owned();
+            let bad = bad(check)?;
             Some(Found { file, line: bad.line, seq: bad.seq, reason: bad.reason })
         }))
     }
@@ -134,7 +143,7 @@ impl World {
         if committed {
             // Put back in a later commit, the history still tells.
             commit(root)?;
-            let later = self.verify()?;
+            let later = self.verify_history()?;
             if later.as_ref().is_none_or(|later| !later.is(tampering)) {
                 said = later;
             }
