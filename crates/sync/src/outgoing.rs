@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use git2::{DiffDelta, DiffOptions, ObjectType, Oid};
+use git2::{ObjectType, Oid};
 use task::TaskId;
 
 use crate::Side;
 use crate::engine::{Engine, Warm};
 use crate::guard::Hold;
-use crate::place::Place;
+use crate::place::{Place, is_folder};
 use crate::report::{Refusal, Report, SyncError};
-use crate::tree::{Changes, Edit, Trees};
+use crate::tree::{Changes, Edit, FOLDER, Trees};
 use crate::worktree::Step;
 
 /// Larger contents of commits made by hand are not looked through, and not pushed either.
@@ -191,23 +191,55 @@ impl Engine {
         Ok(verdict.map(|reason| Hold { reason, in_name: false }))
     }
 
-    /// Every file that differs, wherever it is.
+    /// Every file that differs and is sent, wherever it is, and what has gone from the vault's own
+    /// folders. What has gone from elsewhere is not gone through: a tree that a stranger sent may
+    /// name more files than fit into any memory.
     fn outgoing(&self, before: Option<Oid>, after: Option<Oid>) -> Result<Vec<Outgoing>, git2::Error> {
-        let tree = |id: Option<Oid>| id.map(|id| self.repo.find_tree(id)).transpose();
-        let (before, after) = (tree(before)?, tree(after)?);
-        let mut options = DiffOptions::new();
-        options.include_typechange(true).ignore_submodules(false);
-        let diff = self.repo.diff_tree_to_tree(before.as_ref(), after.as_ref(), Some(&mut options))?;
-        Ok(diff.deltas().map(|delta| outgoing(&delta)).collect())
+        let mut found = Vec::new();
+        self.outgoing_below(&[], before, after, &mut found)?;
+        Ok(found)
     }
-}
 
-fn outgoing(delta: &DiffDelta<'_>) -> Outgoing {
-    let side =
-        |file: &git2::DiffFile<'_>| -> Edit { file.exists().then(|| (u32::from(file.mode()), file.id())) };
-    let (old, new) = (delta.old_file(), delta.new_file());
-    let path = new.path_bytes().or(old.path_bytes()).unwrap_or_default().to_vec();
-    Outgoing { path, before: side(&old), after: side(&new) }
+    fn outgoing_below(
+        &self,
+        folder: &[u8],
+        before: Option<Oid>,
+        after: Option<Oid>,
+        found: &mut Vec<Outgoing>,
+    ) -> Result<(), git2::Error> {
+        if before == after {
+            return Ok(());
+        }
+        let trees = Trees::of(&self.repo);
+        let sent = trees.read(after).map_err(|error| git2::Error::from_str(&error.to_string()))?;
+        // What stood there and cannot be read is not sent.
+        let stood = trees.read(before).unwrap_or_default();
+        let mut stood: BTreeMap<Vec<u8>, (u32, Oid)> =
+            stood.into_iter().map(|entry| (entry.name, (entry.mode, entry.id))).collect();
+        let mut pairs: Vec<(Vec<u8>, Edit, Edit)> = Vec::new();
+        for entry in sent {
+            let was = stood.remove(&entry.name);
+            pairs.push((entry.name, was, Some((entry.mode, entry.id))));
+        }
+        pairs.extend(stood.into_iter().map(|(name, was)| (name, Some(was), None)));
+        for (name, was, is) in pairs.into_iter().filter(|(_, was, is)| was != is) {
+            let mut path = folder.to_vec();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend(name);
+            let tree = |edit: Edit| edit.filter(|(mode, _)| *mode == FOLDER).map(|(_, id)| id);
+            let file = |edit: Edit| edit.filter(|(mode, _)| *mode != FOLDER);
+            let ours = std::str::from_utf8(&path).is_ok_and(is_folder);
+            if tree(is).is_some() || (tree(was).is_some() && ours) {
+                self.outgoing_below(&path, tree(was), tree(is), found)?;
+            }
+            if file(was) != file(is) {
+                found.push(Outgoing { path, before: file(was), after: file(is) });
+            }
+        }
+        Ok(())
+    }
 }
 
 fn task_of(path: &str) -> Option<TaskId> {
