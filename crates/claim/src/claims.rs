@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use task::{AgentId, Clock, Location, Stage, TaskId, TaskKind};
@@ -106,12 +106,34 @@ pub struct Claims {
     publisher: Option<Arc<dyn Publisher>>,
     /// Claims of which nobody knows whether the remote has them.
     unknown: Mutex<Vec<Claim<Reserved>>>,
+    /// What could not be put back; tried again before anything new is taken.
+    returning: Mutex<Vec<Returning>>,
+}
+
+/// A claim that does not count, or whose owner gave it up, and that is still in `In_Progress/<me>`.
+#[derive(Clone, Debug)]
+struct Returning {
+    location: Location,
+    record: Option<ClaimRecord>,
+}
+
+impl<State> From<Claim<State>> for Returning {
+    fn from(claim: Claim<State>) -> Self {
+        Self { location: claim.location, record: claim.record }
+    }
 }
 
 impl Claims {
     /// Claims on one machine alone: a local claim counts.
     pub fn new(vault: Vault, settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        Self { vault, settings, clock, publisher: None, unknown: Mutex::default() }
+        Self {
+            vault,
+            settings,
+            clock,
+            publisher: None,
+            unknown: Mutex::default(),
+            returning: Mutex::default(),
+        }
     }
 
     /// With another machine: a shared task counts when `publisher` says so.
@@ -133,9 +155,12 @@ impl Claims {
     }
 
     /// Takes up what it can of `candidates`, with one push for all that need one. Losing is a
-    /// normal outcome; what this agent may not take is passed over.
+    /// normal outcome; what this agent may not take is passed over. First, what could not be put
+    /// back before is.
     pub async fn take(&self, candidates: Vec<Location>) -> Taken {
         let mut taken = Taken::default();
+        let returning = std::mem::take(&mut *self.returning());
+        self.put_back_all(returning, &mut taken.failed).await;
         let unknown = self.take_unknown();
         let mut reserved = Vec::new();
         let wanted: Vec<Location> = candidates.into_iter().filter(|c| self.may_take(c)).collect();
@@ -174,6 +199,8 @@ impl Claims {
             .await
             .map_err(|_| ClaimError::Shutdown)??;
         let mut reserved = self.take_unknown();
+        // They are among those that were found.
+        self.returning().clear();
         for claim in known {
             if claim.record.is_none() {
                 taken.owned.push(claim.counts());
@@ -186,13 +213,11 @@ impl Claims {
     }
 
     /// Puts a task back for anybody to take, untouched since it was claimed or rewritten by its
-    /// owner.
-    pub async fn release(&self, claim: Owned) -> Result<Location, ClaimError> {
-        let vault = self.vault.clone();
-        let agent = self.settings.agent.clone();
-        tokio::task::spawn_blocking(fault::inherit(move || put_back(&vault, &agent, &claim.location)))
-            .await
-            .map_err(|_| ClaimError::Shutdown)?
+    /// owner. Where that fails, the next [`Claims::take`] tries again.
+    pub async fn release(&self, claim: Owned) -> Result<(), ClaimError> {
+        let mut failed = Vec::new();
+        self.put_back_all(vec![claim.into()], &mut failed).await;
+        failed.pop().map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Ends a claim whose task has moved on.
@@ -234,7 +259,7 @@ impl Claims {
                 // would give away what this agent may own and have begun.
                 let new = reserved.split_off(asked_before);
                 self.keep_unknown(reserved);
-                self.put_back_all(new, &mut taken.failed).await;
+                self.put_back_all(new.into_iter().map(Returning::from).collect(), &mut taken.failed).await;
                 return;
             }
         };
@@ -244,30 +269,39 @@ impl Claims {
                 Verdict::Owned => taken.owned.push(claim.counts()),
                 Verdict::Lost => {
                     taken.lost.push(claim.id().clone());
-                    lost.push(claim);
+                    lost.push(Returning::from(claim));
                 }
             }
         }
         self.put_back_all(lost, &mut taken.failed).await;
     }
 
-    /// Puts back what is still here by our own nonce.
-    async fn put_back_all(&self, claims: Vec<Claim<Reserved>>, failed: &mut Vec<(TaskId, ClaimError)>) {
+    /// Puts back what is still here by our own nonce; what cannot be is kept for another try.
+    async fn put_back_all(&self, claims: Vec<Returning>, failed: &mut Vec<(TaskId, ClaimError)>) {
         if claims.is_empty() {
             return;
         }
         let (vault, agent) = (self.vault.clone(), self.settings.agent.clone());
-        let results = tokio::task::spawn_blocking(fault::inherit(move || {
-            claims.into_iter().filter_map(|claim| withdraw(&vault, &agent, claim).err()).collect::<Vec<_>>()
-        }));
+        let work = move || -> Vec<(Returning, ClaimError)> {
+            let put = |claim: Returning| withdraw(&vault, &agent, &claim).err().map(|error| (claim, error));
+            claims.into_iter().filter_map(put).collect()
+        };
         // Cut off by shutdown: they are in In_Progress/<me> and the next start resumes them.
-        failed.extend(results.await.unwrap_or_default());
+        for (claim, error) in tokio::task::spawn_blocking(fault::inherit(work)).await.unwrap_or_default() {
+            failed.push((claim.location.id.clone(), error));
+            self.returning().push(claim);
+        }
     }
 
-    /// Whether there are claims of which nobody knows whether the remote has them; the next
-    /// [`Claims::take`] asks again.
-    pub fn has_unknown(&self) -> bool {
+    /// Whether there are claims of which nobody knows whether the remote has them, or that could
+    /// not be put back; the next [`Claims::take`] sees to them.
+    pub fn has_unsettled(&self) -> bool {
         !self.unknown.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+            || !self.returning().is_empty()
+    }
+
+    fn returning(&self) -> MutexGuard<'_, Vec<Returning>> {
+        self.returning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_unknown(&self) -> Vec<Claim<Reserved>> {
@@ -377,13 +411,14 @@ fn own(vault: &Vault, agent: &AgentId, published: bool) -> Result<Vec<Claim<Rese
     Ok(claims)
 }
 
-/// Undoes a claim that did not come to count, unless the publisher has done so.
-fn withdraw(vault: &Vault, agent: &AgentId, claim: Claim<Reserved>) -> Result<(), (TaskId, ClaimError)> {
-    let id = claim.id().clone();
+/// Undoes a claim that does not count any more, unless the publisher has done so.
+fn withdraw(vault: &Vault, agent: &AgentId, claim: &Returning) -> Result<(), ClaimError> {
     let attempt = || -> Result<(), ClaimError> {
         let _guard = vault.lock_shared()?;
-        let standing = vault.read_claim(agent, &id)?.and_then(|bytes| ClaimRecord::parse(&bytes).ok());
-        if standing == claim.record {
+        let standing =
+            vault.read_claim(agent, &claim.location.id)?.and_then(|bytes| ClaimRecord::parse(&bytes).ok());
+        // The claim file goes first: none is what an earlier try may have left.
+        if standing.is_none() || standing == claim.record {
             put_back(vault, agent, &claim.location)?;
         }
         Ok(())
@@ -391,7 +426,7 @@ fn withdraw(vault: &Vault, agent: &AgentId, claim: Claim<Reserved>) -> Result<()
     match attempt() {
         // Somebody has moved it on: it is where the tip says, or where a person put it.
         Ok(()) | Err(ClaimError::Move(MoveError::Gone(_) | MoveError::Exists(_))) => Ok(()),
-        Err(error) => Err((id, error)),
+        Err(error) => Err(error),
     }
 }
 

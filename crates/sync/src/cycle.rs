@@ -76,7 +76,12 @@ impl Engine {
             match self.look()? {
                 None if self.memory.seen.is_some() => return Err(self.rewound("nothing".to_owned())),
                 None => return self.begin(warm, local_tree, report),
-                Some(tip) if Some(tip) == self.memory.seen => {
+                // What was seen and is not in the last commit here has yet to be taken in: a clone
+                // that was made anew, or set back by hand.
+                Some(tip)
+                    if warm.head.commit.is_some_and(|head| self.holds(head, tip))
+                        && Some(tip) == self.memory.seen =>
+                {
                     if let (true, Some(tree), Some(seen)) = (wants_push, local_tree, self.memory.seen) {
                         if self.push_local(warm, tree, seen, report)? {
                             return Ok(());
@@ -116,7 +121,8 @@ impl Engine {
         seen: Oid,
         report: &mut Report,
     ) -> Result<bool, SyncError> {
-        if self.has_foreign_edits(warm) {
+        let on_top = warm.head.commit.is_some_and(|head| self.holds(head, seen));
+        if !on_top || self.has_foreign_edits(warm) {
             return Ok(false);
         }
         let contents = warm.scanner.changed().clone();
@@ -124,16 +130,33 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
-        self.vet(commit, Some(seen))?;
+        if !self.offer(commit, Some(seen))? {
+            return Ok(false);
+        }
+        self.move_head(warm, commit, tree, &contents)?;
+        report.pushed = contents.len().max(1);
+        self.pushed(warm, commit, report.pushed)?;
+        Ok(true)
+    }
+
+    /// Asks the remote to go from `expected` to `commit`, which continues it. False: it has moved,
+    /// or is busy.
+    fn offer(&mut self, commit: Oid, expected: Option<Oid>) -> Result<bool, SyncError> {
+        // The push names what it replaces and would replace it whatever it is: what does not
+        // continue it never gets as far.
+        if expected.is_some_and(|expected| !self.holds(commit, expected)) {
+            return Ok(false);
+        }
+        self.vet(commit, expected)?;
         self.reach("sync.push", "push")?;
-        match self.marked(|| self.transport.push(commit, &self.branch_ref(), Some(seen))) {
-            Ok(Pushed::Accepted) => {
-                self.move_head(warm, commit, tree, &contents)?;
-                report.pushed = contents.len().max(1);
-                self.pushed(warm, commit, report.pushed)?;
-                Ok(true)
-            }
+        self.locked = None;
+        match self.marked(|| self.transport.push(commit, &self.branch_ref(), expected)) {
+            Ok(Pushed::Accepted) => Ok(true),
             Ok(Pushed::Moved) => Ok(false),
+            Ok(Pushed::Locked(said)) => {
+                self.locked = Some(said);
+                Ok(false)
+            }
             Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),
             Err(trouble) => Err(self.trouble(trouble)),
         }
@@ -156,19 +179,13 @@ impl Engine {
             Some(head) if warm.head.tree == Some(tree) => head,
             head => self.commit(tree, head.as_slice())?,
         };
-        self.vet(commit, None)?;
-        self.reach("sync.push", "push")?;
-        match self.marked(|| self.transport.push(commit, &self.branch_ref(), None)) {
-            Ok(Pushed::Accepted) => {
-                self.move_head(warm, commit, tree, &contents)?;
-                report.pushed = contents.len().max(1);
-                self.pushed(warm, commit, report.pushed)
-            }
+        if !self.offer(commit, None)? {
             // Somebody else founded it this very moment.
-            Ok(Pushed::Moved) => self.integrate_and_push(warm, warm.head.commit, Purpose::Now, report),
-            Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),
-            Err(trouble) => Err(self.trouble(trouble)),
+            return self.integrate_and_push(warm, warm.head.commit, Purpose::Now, report);
         }
+        self.move_head(warm, commit, tree, &contents)?;
+        report.pushed = contents.len().max(1);
+        self.pushed(warm, commit, report.pushed)
     }
 
     fn integrate_and_push(
@@ -188,7 +205,9 @@ impl Engine {
                 .map_err(|t| self.trouble(t))?;
             let tip = self.resolve(&tracking)?.ok_or_else(|| self.rewound("nothing".to_owned()))?;
             let mut refused = Vec::new();
-            let integrated = self.integrate(warm, tip, offline, report, &mut refused);
+            let integrated = self
+                .begin_anew(warm, tip, report, &mut refused)
+                .and_then(|()| self.integrate(warm, tip, offline, report, &mut refused));
             for refusal in refused {
                 self.say(refusal, report);
             }
@@ -208,22 +227,34 @@ impl Engine {
                 return Ok(());
             }
             let (Some(commit), Some(tree)) = (warm.head.commit, warm.head.tree) else { return Ok(()) };
-            self.vet(commit, Some(tip))?;
-            match self
-                .marked(|| self.transport.push(commit, &branch, Some(tip)))
-                .map_err(|t| self.trouble(t))?
-            {
-                Pushed::Accepted => {
-                    let theirs = self.tree_of(tip)?;
-                    let diff = Trees::of(&self.repo).diff(Some(theirs), Some(tree));
-                    report.pushed = diff.map_or(1, |diff| diff.changes.len() + diff.strange.len()).max(1);
-                    return self.pushed(warm, commit, report.pushed);
-                }
-                Pushed::Moved => {}
-                Pushed::Declined(said) => return Err(SyncError::Declined { remote: self.remote(), said }),
+            if self.offer(commit, Some(tip))? {
+                let theirs = self.tree_of(tip)?;
+                let diff = Trees::of(&self.repo).diff(Some(theirs), Some(tree));
+                report.pushed = diff.map_or(1, |diff| diff.changes.len() + diff.strange.len()).max(1);
+                return self.pushed(warm, commit, report.pushed);
             }
         }
+        if let Some(said) = self.locked.take() {
+            return Err(SyncError::Locked { remote: self.remote(), said });
+        }
         Err(SyncError::Contended { remote: self.remote(), attempts: ATTEMPTS })
+    }
+
+    /// A clone without a commit on a machine that has seen the remote before takes over what it
+    /// had seen, which the owner's machine need not judge again; only then what came since.
+    fn begin_anew(
+        &mut self,
+        warm: &mut Warm,
+        tip: Oid,
+        report: &mut Report,
+        refused: &mut Vec<Refusal>,
+    ) -> Result<(), SyncError> {
+        match self.memory.seen {
+            Some(seen) if warm.head.commit.is_none() && seen != tip && self.holds(tip, seen) => {
+                self.integrate(warm, seen, None, report, refused)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Brings this machine in line with `tip`, and commits on top of it what is ours.
@@ -237,9 +268,9 @@ impl Engine {
     ) -> Result<(), SyncError> {
         let grafted = !self.descends(tip)?;
         let base = self.base(warm, tip, grafted)?;
-        // Looked at by the owner, or met for the first time.
-        let vouched =
-            (grafted && self.memory.trusted == Some(tip)) || (self.memory.seen.is_none() && base.is_none());
+        // Looked at by the owner, met for the first time, or taken over once before.
+        let vouched = (grafted && self.memory.trusted == Some(tip))
+            || (base.is_none() && self.memory.seen.is_none_or(|seen| seen == tip));
         let theirs = self.tree_of(tip)?;
 
         let guard = self.settings.vault.lock_exclusive()?;
@@ -312,15 +343,11 @@ impl Engine {
     /// Whether `tip` continues what was seen last; an error, if it does not and nobody vouched.
     fn descends(&self, tip: Oid) -> Result<bool, SyncError> {
         let Some(seen) = self.memory.seen.filter(|seen| *seen != tip) else { return Ok(true) };
-        let after = |ancestor: Oid| {
-            // An ancestor that is not even here cannot be one.
-            self.repo.graph_descendant_of(tip, ancestor).unwrap_or(false)
-        };
-        if after(seen) {
+        if self.holds(tip, seen) {
             return Ok(true);
         }
         match self.memory.trusted {
-            Some(trusted) if trusted == tip || after(trusted) => Ok(false),
+            Some(trusted) if self.holds(tip, trusted) => Ok(false),
             _ => Err(self.rewound(tip.to_string())),
         }
     }
@@ -333,6 +360,7 @@ impl Engine {
     /// The tree from which both sides set out.
     fn base(&self, warm: &Warm, tip: Oid, grafted: bool) -> Result<Option<Oid>, SyncError> {
         let common = match warm.head.commit {
+            None => None,
             Some(head) if !grafted => match self.repo.merge_base(head, tip) {
                 Ok(id) => Some(id),
                 Err(e) if e.code() == git2::ErrorCode::NotFound => None,

@@ -65,6 +65,8 @@ pub(crate) struct Engine {
     pub(crate) vetted: Option<Oid>,
     /// Files outside of the vault's folders that were committed by hand and held a secret.
     pub(crate) stripped: BTreeMap<String, String>,
+    /// What the remote said when its ref was locked, until the next push.
+    pub(crate) locked: Option<String>,
     warm: Option<Warm>,
 }
 
@@ -115,6 +117,7 @@ impl Engine {
             foreign: VecDeque::new(),
             vetted: None,
             stripped: BTreeMap::new(),
+            locked: None,
             warm: None,
         })
     }
@@ -267,16 +270,28 @@ impl Engine {
     }
 
     /// The data directory decides what was seen last; where it says nothing, the clone's own
-    /// record does.
+    /// record does, as far as the clone's last commit holds it: a fetch that was cut off has moved
+    /// the record, and nothing of it is here yet.
     fn recall(&mut self) -> Result<(), SyncError> {
         let remote = self.settings.config.remote.clone().unwrap_or_default();
         self.memory = match self.memory_file.load() {
             Some(memory) if memory.remote == remote => memory,
             // Another repository was configured: it is met for the first time.
             Some(_) => Memory { remote, ..Memory::default() },
-            None => Memory { remote, seen: self.resolve(&self.tracking_ref())?, trusted: None },
+            None => {
+                let (tracked, head) =
+                    (self.resolve(&self.tracking_ref())?, self.resolve(&self.branch_ref())?);
+                let seen = tracked.filter(|tip| head.is_some_and(|head| self.holds(head, *tip)));
+                Memory { remote, seen, trusted: None }
+            }
         };
         Ok(())
+    }
+
+    /// Whether `commit` is `ancestor` or was made on top of it.
+    pub(crate) fn holds(&self, commit: Oid, ancestor: Oid) -> bool {
+        // An ancestor that is not even here cannot be one.
+        commit == ancestor || self.repo.graph_descendant_of(commit, ancestor).unwrap_or(false)
     }
 
     pub(crate) fn remember(&mut self, memory: Memory) -> Result<(), SyncError> {

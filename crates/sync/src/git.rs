@@ -246,6 +246,12 @@ fn parse_push(out: &str, err: &str, target: &str) -> Option<Pushed> {
     if flag != "!" {
         return Some(Pushed::Accepted);
     }
+    let says = remote_says(err);
+    // The same words, whether another push is at it this very moment or one died long ago.
+    if err.contains(".lock': File exists") {
+        let line = says.split("; ").find(|line| line.contains(".lock'")).unwrap_or(&says);
+        return Some(Pushed::Locked(clean(line)));
+    }
     let contended = [
         "cannot lock ref",
         "failed to update ref",
@@ -261,7 +267,6 @@ fn parse_push(out: &str, err: &str, target: &str) -> Option<Pushed> {
     if summary.starts_with("[remote failure]") {
         return None;
     }
-    let says = remote_says(err);
     let gap = if says.is_empty() { "" } else { ": " };
     Some(Pushed::Declined(clean(&format!("{summary}{gap}{says}"))))
 }
@@ -393,6 +398,13 @@ mod tests {
         ] {
             check(&format!("To r\n!\t1:refs/heads/main\t{reason}\nDone\n"), "", Some(Pushed::Moved));
         }
+        check(
+            "To r\n!\t1:refs/heads/main\t[remote rejected] (failed to update ref)\nDone\n",
+            "remote: error: cannot lock ref 'refs/heads/main': Unable to create '/r/refs/heads/main.lock': File exists.        \nremote: \nremote: Another git process seems to be running\n",
+            Some(Pushed::Locked(
+                "error: cannot lock ref 'refs/heads/main': Unable to create '/r/refs/heads/main.lock': File exists.".into(),
+            )),
+        );
         let declined = "[remote rejected] (pre-receive hook declined)";
         check(
             &format!("To r\n!\t1:refs/heads/main\t{declined}\nDone\n"),

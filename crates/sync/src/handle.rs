@@ -239,7 +239,7 @@ impl Engine {
         let now = self.clock.now();
         match self.beats.send(&self.repo, self.transport.as_ref(), tip, note, now) {
             Ok(Pushed::Accepted) => Ok(true),
-            Ok(Pushed::Moved) => Ok(false),
+            Ok(Pushed::Moved | Pushed::Locked(_)) => Ok(false),
             Ok(Pushed::Declined(said)) => Err(SyncError::Declined { remote: self.remote(), said }),
             Err(trouble) => Err(self.trouble(trouble)),
         }

@@ -46,14 +46,16 @@ impl Engine {
     /// Replaces the commits here that the remote lacks by one without their secrets, if they have
     /// any; says whether it did. What is on the disk stays as it is.
     pub(crate) fn purge(&mut self, warm: &mut Warm, report: &mut Report) -> Result<bool, SyncError> {
-        let seen = self.memory.seen;
-        let seen_tree = seen.map(|seen| self.tree_of(seen)).transpose()?;
-        self.guard.saw(seen_tree);
+        let seen = self.memory.seen.filter(|seen| self.repo.find_commit(*seen).is_ok());
+        self.guard.saw(seen.map(|seen| self.tree_of(seen)).transpose()?);
         let Some(head) = warm.head.commit.filter(|head| Some(*head) != seen && Some(*head) != self.vetted)
         else {
             return Ok(false);
         };
         let read = |cause| SyncError::Repository { what: "look for secrets in the vault's commits", cause };
+        // Where they parted: a branch that was set back by hand does not hold all that was seen.
+        let seen = seen.and_then(|seen| self.repo.merge_base(head, seen).ok());
+        let seen_tree = seen.map(|seen| self.tree_of(seen)).transpose()?;
         let Some((commit, hold)) = self.suspect(head, seen).map_err(read)? else {
             self.vetted = Some(head);
             return Ok(false);

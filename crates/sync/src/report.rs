@@ -132,6 +132,16 @@ pub enum SyncError {
         /// How often.
         attempts: u32,
     },
+    /// The remote's ref stays locked although nobody moves it.
+    #[error(
+        "push to {remote}: the remote is locked: {said}; if this goes on, a push died there: when no git runs in that repository, remove the .lock file that is named"
+    )]
+    Locked {
+        /// Its address, without a password.
+        remote: String,
+        /// What the remote said.
+        said: String,
+    },
     /// Another process synchronises this vault.
     #[error("another process has been synchronising this vault for {seconds} s")]
     Busy {

@@ -43,6 +43,9 @@ pub(crate) enum Pushed {
     Accepted,
     /// The ref is no longer what was expected: somebody else was first.
     Moved,
+    /// Something at the remote holds the ref: another push this very moment, or the lock file of
+    /// one that died. What the remote said of it.
+    Locked(String),
     /// The remote's rules do not want it.
     Declined(String),
 }

@@ -258,7 +258,7 @@ impl Worker {
                 .collect();
             // Claims of which the remote has not said whether they count are asked for again even
             // when there is nothing new.
-            if !candidates.is_empty() || (self.parts.claims.has_unknown() && now >= self.shared_after) {
+            if !candidates.is_empty() || (self.parts.claims.has_unsettled() && now >= self.shared_after) {
                 let taken = self.parts.claims.take(candidates).await;
                 self.take_in_hand(taken, &mut found);
             }
@@ -445,7 +445,7 @@ impl Worker {
     async fn give_back(&self, claim: Owned, found: &mut Found) {
         let id = claim.id().clone();
         if let Err(error) = self.parts.claims.release(claim).await {
-            found.trouble(format!("cannot release {id}: {error}; the next start does"));
+            found.trouble(format!("cannot release {id}: {error}; the next cycle tries again"));
         }
     }
 

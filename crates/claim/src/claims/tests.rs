@@ -3,6 +3,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use chrono::{TimeDelta, TimeZone as _, Utc};
+use fault::{Effect, Errno, Plan};
 use task::{FixedClock, FrontMatter, Task};
 use vault::Limits;
 
@@ -183,6 +184,39 @@ async fn own_claims_are_resumed_after_a_restart() {
     assert!(!machine.has("In_Progress/cloud-001/EMAIL_1.claim.json"));
 }
 
+/// It stayed in In_Progress until the next start.
+#[tokio::test]
+async fn what_could_not_be_put_back_is_by_the_next_cycle() {
+    for point in ["claim.put_back", "vault.unlink", "vault.rename"] {
+        for given_up in [false, true] {
+            let machine = Machine::new();
+            let candidates = vec![machine.put("Needs_Action/EMAIL_1.md")];
+            let answer = if given_up { Ok(vec![Verdict::Owned]) } else { Err(unreachable(false)) };
+            let claims = machine.claims("cloud-001").published_by(Arbiter::saying(vec![answer]));
+            // The first rename is the claim itself.
+            let nth = if point == "vault.rename" && !given_up { 2 } else { 1 };
+            let fail = || fault::arm_here(Some(Plan::at(point, nth, Effect::Fail(Errno::IO))));
+            if !given_up {
+                fail();
+            }
+            let mut taken = claims.take(candidates).await;
+            if given_up {
+                fail();
+                claims.release(taken.owned.remove(0)).await.expect_err("it fails");
+            } else {
+                assert_eq!(taken.failed.len(), 1, "{point}");
+            }
+            assert!(fault::arm_here(None).is_some_and(|plan| plan.has_struck()), "{point}");
+            assert!(claims.has_unsettled() && machine.has("In_Progress/cloud-001/EMAIL_1.md"), "{point}");
+
+            let next = claims.take(Vec::new()).await;
+            assert!(next.failed.is_empty() && next.owned.is_empty());
+            assert!(!claims.has_unsettled() && machine.has("Needs_Action/EMAIL_1.md"), "{point}");
+            assert!(!machine.has("In_Progress/cloud-001/EMAIL_1.claim.json"));
+        }
+    }
+}
+
 /// Eight clones, kills and a crowded remote: an agent that came back was overtaken twelve times,
 /// put back what it owned and had begun, and another one did the work again.
 #[tokio::test]
@@ -201,7 +235,7 @@ async fn what_may_be_owned_is_not_given_away_because_the_remote_is_out_of_reach(
     let claims = machine.claims("cloud-001").published_by(after.clone());
     let resumed = claims.resume_own().await.expect("resume");
     assert!(resumed.owned.is_empty() && resumed.unpublished.is_some());
-    assert!(claims.has_unknown() && machine.has("In_Progress/cloud-001/EMAIL_1.claim.json"));
+    assert!(claims.has_unsettled() && machine.has("In_Progress/cloud-001/EMAIL_1.claim.json"));
     let taken = claims.take(vec![new.clone()]).await;
     assert!(taken.owned.is_empty());
     assert!(machine.has("In_Progress/cloud-001/EMAIL_1.md"), "it may be owned");

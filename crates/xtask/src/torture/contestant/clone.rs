@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
             let mut candidates = agent.waiting()?;
             random.shuffle(&mut candidates);
             candidates.truncate(per_cycle);
-            if candidates.is_empty() && !agent.claims.has_unknown() {
+            if candidates.is_empty() && !agent.claims.has_unsettled() {
                 let agrees = agent.synchronise().await;
                 if agrees && agent.done()? == arguments.tasks {
                     break;
