@@ -7,11 +7,15 @@
 //! `AI_EMPLOYEE_FAULT`). Release builds have no fault points: [`reach`] is empty there, and arming
 //! does nothing, so that nobody can make an installed program fail by its environment.
 //!
+//! [`at_every_step`] is a frame for tests: a piece of work goes wrong at each of its steps in turn.
+//!
 //! A point's name is `area.step`, in lower case: `vault.rename`, `claim.record`, `sync.push`,
 //! `journal.dispatch`. Each is reached *before* the step that it names.
 
+mod every_step;
 mod plan;
 
+pub use every_step::{Strike, at_every_step};
 pub use plan::{Effect, Plan, PlanError};
 pub use rustix::io::Errno;
 

@@ -26,6 +26,8 @@ pub struct Plan {
     trigger: Option<(String, u64, Effect)>,
     seen: u64,
     reached: BTreeMap<String, u64>,
+    /// In their order, where somebody wants to know it.
+    order: Option<Vec<String>>,
 }
 
 /// A text that is no plan.
@@ -39,6 +41,16 @@ impl Plan {
     /// Nothing happens; what is reached is counted.
     pub fn counting() -> Self {
         Self::default()
+    }
+
+    /// Nothing happens; what is reached is counted, and its order kept.
+    pub(crate) fn recording() -> Self {
+        Self { order: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// What was reached, in its order, by a plan that records it.
+    pub(crate) fn order(&self) -> &[String] {
+        self.order.as_deref().unwrap_or_default()
     }
 
     /// `effect` at the `n`-th (from 1) point whose name starts with `prefix`; an empty one is any.
@@ -63,6 +75,9 @@ impl Plan {
 
     #[cfg_attr(not(debug_assertions), expect(dead_code, reason = "nothing is reached in release"))]
     pub(crate) fn count(&mut self, point: &str) -> Option<Effect> {
+        if let Some(order) = &mut self.order {
+            order.push(point.to_owned());
+        }
         match self.reached.get_mut(point) {
             Some(count) => *count += 1,
             None => drop(self.reached.insert(point.to_owned(), 1)),

@@ -1,8 +1,9 @@
 use rustix::io::Errno;
 
+use std::cell::RefCell;
 use std::panic::catch_unwind;
 
-use crate::{Crash, Effect, Plan, arm_here, inherit, reach};
+use crate::{Crash, Effect, Plan, arm_here, at_every_step, inherit, reach};
 
 #[test]
 fn the_nth_point_of_a_prefix_fails_and_all_are_counted() {
@@ -58,4 +59,41 @@ fn a_thread_that_works_for_this_one_shares_its_plan() {
     assert_eq!(helper.join().expect("joined"), Err(Errno::IO));
     assert_eq!(std::thread::spawn(|| reach("vault.fsync")).join().expect("joined"), Ok(()));
     assert_eq!(arm_here(None).expect("armed").total(), 2);
+}
+
+/// Two steps, the second of which is tried again when it fails.
+fn two_steps(done: &RefCell<Vec<&'static str>>) -> Result<(), Errno> {
+    reach("vault.write")?;
+    done.borrow_mut().push("written");
+    reach("vault.rename").or_else(|_| reach("vault.rename"))?;
+    done.borrow_mut().push("renamed");
+    Ok(())
+}
+
+#[test]
+fn every_step_goes_wrong_in_every_way_once() {
+    let seen = RefCell::new(Vec::new());
+    let runs = at_every_step(&["vault.write", "vault."], RefCell::default, two_steps, |done, strike| {
+        seen.borrow_mut().push((strike.point, strike.effect, strike.result.is_some(), done.take()));
+    });
+    let (io, full) = (Effect::Fail(Errno::IO), Effect::Fail(Errno::NOSPC));
+    let (write, rename) = ("vault.write".to_owned(), "vault.rename".to_owned());
+    let expected = vec![
+        (write.clone(), io, true, vec![]),
+        (write.clone(), full, true, vec![]),
+        (write, Effect::Unwind, false, vec![]),
+        (rename.clone(), io, true, vec!["written", "renamed"]),
+        (rename.clone(), full, true, vec!["written", "renamed"]),
+        (rename, Effect::Unwind, false, vec!["written"]),
+    ];
+    assert_eq!(seen.take(), expected);
+    assert_eq!(runs, 6);
+}
+
+#[test]
+fn a_loop_that_does_not_meet_what_it_is_for_fails() {
+    let ended = catch_unwind(|| at_every_step(&["sync.push"], RefCell::default, two_steps, |_, _| {}));
+    let said = ended.expect_err("a failure").downcast::<String>().expect("a message");
+    assert!(said.starts_with("sync.push was never reached"), "{said}");
+    assert!(catch_unwind(|| at_every_step(&[], || (), |()| panic!("mine"), |(), _| {})).is_err());
 }

@@ -37,6 +37,9 @@ impl IndexKeeper {
         // An index that cannot be read costs reading every file once, no more.
         let path = repo.path().join("index");
         let index = Index::open(&path).ok();
+        if index.is_none() {
+            start_over(&path);
+        }
         let written = std::fs::metadata(&path).and_then(|m| m.modified()).ok();
         let written = written
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
@@ -103,6 +106,18 @@ impl IndexKeeper {
         self.pending.clear();
         self.since = None;
         Ok(())
+    }
+}
+
+/// Removes an index that cannot be read, so that a whole one is written. It is only a memory of
+/// what is elsewhere: a power cut may well leave half of it, and git itself then refuses to work.
+fn start_over(path: &Path) {
+    match std::fs::remove_file(path) {
+        Ok(()) => tracing::warn!("git's index {} could not be read; it is written anew", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!("git's index {} can be neither read nor removed: {error}", path.display());
+        }
     }
 }
 

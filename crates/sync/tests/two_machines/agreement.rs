@@ -155,6 +155,28 @@ async fn the_vault_stays_an_ordinary_clone() {
     }
 }
 
+/// `torture --only power`, xfs: after a power cut git refused to work in the vault, for good.
+#[tokio::test]
+async fn an_index_that_a_power_cut_has_torn_is_written_anew() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    cloud.write("Needs_Action/EMAIL_1.md", "one");
+    cloud.write("Done/2026/01/EMAIL_0.md", "old");
+    cloud.cycle().await;
+    local.cycle().await;
+    for length in [0, 5, 100] {
+        let root = local.vault.root().to_owned();
+        local.sync.clone().close().await;
+        let index = std::fs::File::options().write(true).open(root.join(".git/index")).expect("the index");
+        index.set_len(length).expect("torn");
+        let again = world.machine("local-001", Side::Owner);
+        again.cycle().await;
+        again.sync.close().await;
+        assert_eq!(git(&root, &["status", "--porcelain"]), "", "{length}");
+        assert_eq!(git(&root, &["ls-files"]).lines().count(), local.files().len() + 1, "{length}");
+    }
+}
+
 #[tokio::test]
 async fn a_clone_that_a_person_worked_in_by_hand_is_followed() {
     let world = World::new();

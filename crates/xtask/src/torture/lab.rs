@@ -1,5 +1,6 @@
 //! What the suites work with.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ pub(crate) struct Lab {
     share: bool,
     cases: Option<u64>,
     root: tempfile::TempDir,
+    kept: Cell<bool>,
 }
 
 impl Lab {
@@ -21,12 +23,22 @@ impl Lab {
             .prefix("torture-")
             .tempdir_in(folder)
             .map_err(|e| format!("failed to make a folder in {}: {e}", folder.display()))?;
-        Ok(Self { bin: bin.to_owned(), seed, share, cases, root })
+        Ok(Self { bin: bin.to_owned(), seed, share, cases, root, kept: Cell::new(false) })
     }
 
     /// A program of the project.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
+    }
+
+    /// Where the programs are.
+    pub(crate) fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// Leaves all folders where they are, so that a finding can be looked into.
+    pub(crate) fn keep(&self) {
+        self.kept.set(true);
     }
 
     /// Where chance starts.
@@ -56,6 +68,12 @@ impl Lab {
         if done == of || done.is_multiple_of((of / 20).max(1)) {
             eprintln!("  {done} of {of} {what}");
         }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.root.disable_cleanup(self.kept.get());
     }
 }
 

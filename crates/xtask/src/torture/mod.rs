@@ -7,12 +7,20 @@
 //! - the default: once through everything, as often as the promise says.
 //! - `--minutes N`: round after round, each with another seed, until the time is up.
 
+mod bounded;
 mod clones;
 mod contestant;
 mod figure;
+mod judge;
+mod kills;
 mod lab;
 mod log;
+mod machines;
+mod power;
+mod processes;
 mod races;
+mod scene;
+mod syscalls;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -59,6 +67,12 @@ pub(crate) enum Suite {
     Clones,
     /// The audit log is tampered with.
     Log,
+    /// Programs are killed at random.
+    Kills,
+    /// Every system call that changes something goes wrong.
+    Syscalls,
+    /// The power is cut.
+    Power,
 }
 
 impl Suite {
@@ -67,6 +81,9 @@ impl Suite {
             Self::Races => "local races",
             Self::Clones => "claims across clones",
             Self::Log => "log tampering",
+            Self::Kills => "random kills",
+            Self::Syscalls => "system calls",
+            Self::Power => "power cuts",
         }
     }
 
@@ -75,6 +92,9 @@ impl Suite {
             Self::Races => races::run(lab),
             Self::Clones => clones::run(lab),
             Self::Log => log::run(lab),
+            Self::Kills => kills::run(lab),
+            Self::Syscalls => syscalls::run(lab),
+            Self::Power => power::run(lab),
         }
     }
 }
