@@ -85,7 +85,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     // what it does not let through is an incident, also while no agent runs.
     ("sync-watcher", &["task", "config", "vault", "sync", "health", "daemon"]),
-    ("xtask", &["task", "config", "vault", "policy", "claim", "sync", "mcp-client"]),
+    ("xtask", &["effects", "task", "config", "vault", "policy", "claim", "sync", "mcp-client"]),
     ("tests", &[]),
 ];
 
