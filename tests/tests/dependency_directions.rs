@@ -42,6 +42,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "watchers", "drafter",
         ],
     ),
+    // both agents are set up with it; it tries the remote out, and writes the files that daemon reads.
+    ("onboarding", &["task", "config", "vault", "daemon", "sync", "health", "worker"]),
     (
         "cloud-agent",
         &[
@@ -59,6 +61,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "reports",
             "mcp-client",
             "worker",
+            "onboarding",
         ],
     ),
     (
@@ -81,6 +84,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "mcp-client",
             "executor",
             "worker",
+            "onboarding",
         ],
     ),
     // what it does not let through is an incident, also while no agent runs.
@@ -107,6 +111,7 @@ const NEVER_REACHES: &[(&str, &[&str])] = &[
     // The cloud cannot act: it links no code that signs or executes.
     ("cloud-agent", &["executor", "approval", "signature", "mcp-servers"]),
     ("worker", &["executor", "approval", "signature", "mcp-servers"]),
+    ("onboarding", &["executor", "approval", "signature", "mcp-servers"]),
     ("sync-watcher", &["executor", "approval", "drafter", "mcp-client", "watchers"]),
     ("mcp-servers", &["vault", "approval", "worker"]),
     ("drafter", &["executor", "vault"]),

@@ -50,6 +50,8 @@ pub enum NewKey {
     /// Made here, without a passphrase: whoever reads the file can sign. Only when the owner
     /// asked for exactly that.
     Unprotected,
+    /// One that was saved: the text of an OpenSSH private key, kept as it is, passphrase and all.
+    Saved(SecretString),
     /// An ssh-agent or a hardware key holds it; this is its public half, as in `id_ed25519.pub`.
     Elsewhere(String),
 }
@@ -135,6 +137,10 @@ pub fn init(
                 make_key(&files.key, approver, Some(&passphrase), &mut created)?
             }
             NewKey::Unprotected => make_key(&files.key, approver, None, &mut created)?,
+            NewKey::Saved(text) => {
+                private_key(&files.key, &text)?;
+                write_private(&files.key, text.expose_secret().as_bytes(), &mut created)?;
+            }
             NewKey::Elsewhere(line) => {
                 let key = public_key(&files.public_key, &line)?;
                 write_public(&files.public_key, &key, &mut created)?;
@@ -163,6 +169,28 @@ pub fn init(
     let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
     let listed = Approvers::load(&files.approvers)?.lists(&fingerprint);
     Ok(Initialised { vault_id: read_vault_id(&files.vault_id)?, fingerprint, created, listed })
+}
+
+/// The fingerprint (`SHA256:…`) of a saved key, private or public; `path` is where it was read, for
+/// messages. Only Ed25519 keys, in a file or in hardware, can sign orders.
+pub fn fingerprint(path: &Path, text: &SecretString) -> Result<String, InitError> {
+    let key = if text.expose_secret().trim_start().starts_with("-----BEGIN") {
+        private_key(path, text)?.public_key().clone()
+    } else {
+        public_key(path, text.expose_secret())?
+    };
+    Ok(key.fingerprint(HashAlg::Sha256).to_string())
+}
+
+fn private_key(path: &Path, text: &SecretString) -> Result<PrivateKey, InitError> {
+    let refuse = |reason: String| InitError::Key { path: path.to_owned(), reason };
+    let key = PrivateKey::from_openssh(text.expose_secret().trim_end_matches(['\r', '\n', ' ']))
+        .or_else(|_| PrivateKey::from_openssh(text.expose_secret()))
+        .map_err(|error| refuse(format!("it is no OpenSSH private key ({error})")))?;
+    match key.algorithm() {
+        Algorithm::Ed25519 => Ok(key),
+        other => Err(refuse(format!("{other} keys are not supported; use ssh-ed25519"))),
+    }
 }
 
 /// Reads the vault's id.

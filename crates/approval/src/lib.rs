@@ -27,7 +27,7 @@ mod visible;
 
 pub use desk::{Desk, DeskError, Kept};
 pub use editable::{EditError, from_editable, to_editable};
-pub use keys::{InitError, Initialised, KeyFiles, NewKey, init, read_vault_id};
+pub use keys::{InitError, Initialised, KeyFiles, NewKey, fingerprint, init, read_vault_id};
 pub use payee::{Paid, Standing};
 pub use retyped::{Mistyped, Retyped};
 pub use review::{BodyEdit, Review, ReviewError, Setting, body_edit, review};

@@ -1,42 +1,20 @@
 //! The agent on the machine that is always on: watches, claims, drafts. It links no code that can
 //! sign or execute, and refuses to start beside a credential that acts.
 
+mod cli;
+mod commands;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use daemon::{
-    CommonArgs, Failure, Flags, HandbookCommand, InstanceLock, ModeArgs, Program, Pulse, Setup, Shutdown,
-    Supervisor, Threads,
-};
+use clap::Parser as _;
+use daemon::{Failure, Flags, InstanceLock, Program, Pulse, Setup, Shutdown, Supervisor, Threads};
 use task::{Clock, SystemClock};
 use worker::{Composed, Duties, Found, Vitals, compose, loop_settings, sources};
 
-/// Watches mail and channels, turns each event into a task, claims it and drafts the answer.
-/// It can never send, post or pay.
-#[derive(Parser, Debug)]
-#[command(version, about)]
-struct Cli {
-    #[command(flatten)]
-    common: CommonArgs,
-    #[command(flatten)]
-    modes: ModeArgs,
-    /// One round of everything, then exit.
-    #[arg(long)]
-    once: bool,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-/// What can be said to it by hand. Nothing here decides on a task.
-#[derive(Subcommand, Debug)]
-enum Command {
-    /// The company handbook: which one counts on this machine, and accepting a changed one.
-    #[command(subcommand)]
-    Handbook(HandbookCommand),
-}
+use crate::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -46,9 +24,17 @@ fn main() -> ExitCode {
 }
 
 async fn work(cli: Cli) -> Result<(), Failure> {
+    if let (true, Some(_)) = (cli.once, &cli.command) {
+        return Err(Failure::usage("--once is one round of the daemon, and does not go with a command"));
+    }
+    if let Some(command) = &cli.command
+        && let Some(done) = commands::set_up(command, &cli.common).await
+    {
+        return done;
+    }
     let setup = daemon::load(Program::CloudAgent, &cli.common, &Flags::from(&cli.modes))?;
-    if let Some(Command::Handbook(command)) = &cli.command {
-        return worker::handbook_command(&setup, command, &mut daemon::print, &mut daemon::ask);
+    if let Some(command) = &cli.command {
+        return commands::run(command, &setup).await;
     }
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;

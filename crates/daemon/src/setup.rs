@@ -104,14 +104,7 @@ pub fn load_in(
         (None, Some(path)) => path.clone(),
         (None, None) => here(Path::new("vault")),
     };
-    let data_path = match (&args.data, env.get("AI_EMPLOYEE_DATA")) {
-        (Some(path), _) => here(path),
-        (None, Some(path)) => here(Path::new(path)),
-        (None, None) => surroundings.data_directory().ok_or_else(|| {
-            Failure::usage("no place for the data directory: HOME is not set")
-                .hint("name a folder with --data or AI_EMPLOYEE_DATA")
-        })?,
-    };
+    let data_path = data_path(surroundings, args, &env)?;
     for (what, path) in [
         ("configuration", config_file.as_deref()),
         ("environment", env.file()),
@@ -166,6 +159,23 @@ pub fn load_in(
     let warnings = policy::cloud_warnings(role, &credentials);
     let modes = config.modes;
     Ok(Setup { config, config_file, data, vault_path, agent, role, modes, env, warnings })
+}
+
+/// Where the data directory is or will be.
+pub(crate) fn data_path(
+    surroundings: &Surroundings,
+    args: &CommonArgs,
+    env: &Env,
+) -> Result<PathBuf, Failure> {
+    let here = |path: &Path| surroundings.directory.join(path);
+    match (&args.data, env.get("AI_EMPLOYEE_DATA")) {
+        (Some(path), _) => Ok(here(path)),
+        (None, Some(path)) => Ok(here(Path::new(path))),
+        (None, None) => surroundings.data_directory().ok_or_else(|| {
+            Failure::usage("no place for the data directory: HOME is not set")
+                .hint("name a folder with --data or AI_EMPLOYEE_DATA")
+        }),
+    }
 }
 
 /// The configuration's text and where it stands; empty when there is none.

@@ -299,6 +299,31 @@ impl Journal {
         self.get(&order.approval)?.ok_or_else(|| self.broken(&order.approval, "it was not kept"))
     }
 
+    /// Writes down an order that ended before this journal was begun; false when it is known.
+    pub(crate) fn remember(
+        &self,
+        order: &Order,
+        text: &str,
+        signature: &str,
+        ending: &Ending,
+        now: DateTime<Utc>,
+    ) -> Result<bool, JournalError> {
+        self.change(
+            "journal.remember",
+            "INSERT INTO approvals (approval, task, order_text, signature, state, accepted, ended, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7) ON CONFLICT (approval) DO NOTHING",
+            params![
+                order.approval,
+                order.id.as_str(),
+                text,
+                signature,
+                ending.state.name(),
+                stamp(now),
+                ending.message
+            ],
+        )
+    }
+
     /// Writes down that the call was not made after all.
     pub(crate) fn take_back(&self, approval: &str) -> Result<bool, JournalError> {
         self.change(

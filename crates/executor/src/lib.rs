@@ -18,7 +18,8 @@
 //!   what nobody knows.
 //! - [`vault::KillSwitch`]: looked at before every claim and right before every call.
 //! - [`Undo`]: an order waits for a while before it is called, and until then can be taken back.
-//! - [`Settlement`]: the owner's word on what nobody knows, and another try for what failed.
+//! - [`Settlement`]: the owner's word on what nobody knows, and another try for what failed;
+//!   also what becomes of signed orders where the journal is lost.
 //!
 //! The file follows the journal, never the other way round: whatever the journal says is what the
 //! task's front matter is brought in line with.
@@ -30,6 +31,7 @@ mod executor;
 mod filing;
 mod journal;
 mod limits;
+mod lost_journal;
 mod outcome;
 mod owner;
 mod question;
@@ -39,6 +41,7 @@ mod undo;
 
 pub use executor::{Executor, OpenError, Settings};
 pub use journal::{Journal, JournalError, Row, State};
+pub use lost_journal::LostJournal;
 
 pub use report::{End, Entry, Report};
 pub use settlement::{Settlement, SettlementError, Verdict};

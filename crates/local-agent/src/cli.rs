@@ -1,9 +1,12 @@
 //! The command line.
 
+mod setup_args;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use daemon::{CommonArgs, HandbookCommand, ModeArgs};
+pub(crate) use setup_args::{Init, Restore, Said, address};
 use task::{Digest, Role, TaskId};
 
 /// The owner's agent: shows each draft, signs what you approve, and carries it out at most once.
@@ -29,8 +32,12 @@ pub(crate) struct Cli {
 /// What the owner can ask for.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Make the data directory, your signing key and the list of approvers.
-    Init(Init),
+    /// Set this machine up: asks what it needs, or takes it from flags; can be run again.
+    Init(Box<Init>),
+    /// Bring a lost machine back from the remote; says what cannot come back.
+    Restore(Box<Restore>),
+    /// Print the line that cloud-agent init --join takes; there is no secret in it.
+    JoinCode,
     /// Say what is missing or wrong, and how to mend it.
     Doctor,
     /// How this machine, the other one and the channels are.
@@ -75,16 +82,6 @@ pub(crate) struct Json {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// `init`
-#[derive(Args, Debug)]
-pub(crate) struct Init {
-    #[command(flatten)]
-    pub(crate) passphrase: Passphrase,
-    /// Make a key without a passphrase: whoever can read the file can sign.
-    #[arg(long, conflicts_with = "passphrase_file")]
-    pub(crate) no_passphrase: bool,
 }
 
 /// Where the key's passphrase comes from; asked for in the terminal when absent.

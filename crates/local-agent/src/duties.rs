@@ -1,7 +1,6 @@
 //! What the owner's machine does beside the shared cycle: it carries signed orders out, and
 //! writes the dashboard.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,15 +113,6 @@ impl OwnersDuties {
     }
 }
 
-/// Where the tool servers' programs are: as configured, else beside this program.
-pub(crate) fn server_folder(setup: &Setup) -> Result<PathBuf, Failure> {
-    if let Some(directory) = &setup.config.mcp.directory {
-        return Ok(directory.clone());
-    }
-    let own = std::env::current_exe().or_failed("cannot find this program's own folder")?;
-    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
-}
-
 fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
     let modes = &setup.modes;
     let switches = [
@@ -137,7 +127,7 @@ fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
     environment.push(("AGENT_ID".into(), setup.agent.to_string()));
     environment.push(("AGENT_ROLE".into(), setup.role.to_string()));
     Ok(mcp_client::Settings {
-        directory: server_folder(setup)?,
+        directory: onboarding::checks::programs_folder(setup)?,
         agent: setup.agent.clone(),
         role: setup.role,
         max_class: Class::Dangerous,

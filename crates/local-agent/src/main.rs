@@ -20,6 +20,14 @@ fn main() -> ExitCode {
 }
 
 async fn work(cli: Cli) -> Result<(), Failure> {
+    if let (true, Some(_)) = (cli.once, &cli.command) {
+        return Err(Failure::usage("--once is one round of the daemon, and does not go with a command"));
+    }
+    if let Some(command) = &cli.command
+        && let Some(done) = commands::set_up(command, &cli.common, cli.role).await
+    {
+        return done;
+    }
     let flags = Flags { role: cli.role, ..Flags::from(&cli.modes) };
     let setup = daemon::load(Program::LocalAgent, &cli.common, &flags)?;
     match cli.command {

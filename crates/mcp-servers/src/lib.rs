@@ -14,6 +14,7 @@
 mod acting;
 mod backend;
 mod catalog;
+mod check;
 mod email;
 mod exact;
 mod http;

@@ -12,6 +12,7 @@ use task::{Server, SystemClock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use crate::check::check;
 use crate::service::Service;
 use crate::setup::Setup;
 use crate::stream::Tolerant;
@@ -27,6 +28,9 @@ struct Cli {
     /// Tools above this class do not exist: safe, draft or dangerous
     #[arg(long, value_name = "CLASS", default_value_t = Class::Draft)]
     max_class: Class,
+    /// Try the configured accounts out, say what was found, and end; status 1 when something is wrong
+    #[arg(long)]
+    check: bool,
 }
 
 /// The whole of a server binary.
@@ -37,6 +41,14 @@ pub fn main(server: Server) -> ExitCode {
     daemon::init_logging(&cli.common, "warn");
     daemon::run(server.binary(), daemon::Threads::One, async move {
         let setup = setup(server, &cli)?;
+        if cli.check {
+            let (text, wrong) = check(server, &setup).await;
+            daemon::print(&text)?;
+            return match wrong {
+                0 => Ok(()),
+                _ => Err(daemon::Failure::failed(format!("{wrong} of its accounts cannot be used"))),
+            };
+        }
         let shutdown = daemon::Shutdown::install()?;
         let service = Service::new(server, &setup);
         let (read, write) = stdio_pipes();

@@ -8,6 +8,7 @@
 //! - [`Sync`]: the cycle, the heartbeats, and the arbiter of claims ([`claim::Publisher`]).
 //! - [`Report`], [`SyncError`], [`Status`]: what came of it.
 //! - [`LogHistory`]: what was committed of the audit logs.
+//! - [`Trial`]: a remote that is tried out before anything depends on it.
 //!
 //! Inside, from the bottom up: `place` says which names may travel, `tree` reads and writes trees
 //! along changed paths, `scan` finds what changed on disk, `integrate` and `rights` decide (pure),
@@ -41,6 +42,7 @@ mod stamp;
 mod state;
 mod transport;
 mod tree;
+mod trial;
 mod worktree;
 
 pub use engine::Settings;
@@ -51,4 +53,5 @@ pub use integrate::Side;
 pub use open::{OpenError, make_remote};
 pub use report::{Refusal, Report, Status, SyncError};
 pub use scan::ScanError;
+pub use trial::{Seen, Trial};
 pub use worktree::ApplyError;

@@ -1,88 +1,50 @@
 //! `local-agent doctor`: what is missing or wrong, and how to mend it.
 
-use std::process::Command;
-use std::sync::Arc;
-
-use approval::KeyFiles;
-use daemon::{Failure, Setup};
+use approval::{KeyFiles, Signer};
+use chrono::Utc;
+use daemon::{Failure, OrFailure as _, Setup};
+use onboarding::{Answers, Finding, checks, trial};
 use signature::Approvers;
-use task::{Server, SystemClock};
-
-use worker::open_vault;
+use task::Server;
 
 use super::print;
-use crate::duties::server_folder;
-
-/// One finding: what was looked at, and what is wrong with it.
-struct Finding {
-    what: String,
-    wrong: Option<String>,
-}
-
-impl Finding {
-    fn ok(what: impl Into<String>) -> Self {
-        Self { what: what.into(), wrong: None }
-    }
-
-    fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Self {
-        Self { what: what.into(), wrong: Some(wrong.into()) }
-    }
-
-    fn of<T, E: std::fmt::Display>(what: impl Into<String>, result: Result<T, E>, remedy: &str) -> Self {
-        match result {
-            Ok(_) => Self::ok(what),
-            Err(error) => Self::wrong(what, format!("{error}; {remedy}")),
-        }
-    }
-}
 
 pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
-    let files = KeyFiles::in_data(setup.data.root());
-    let mut findings = vec![
-        match &setup.config_file {
-            Some(path) => Finding::ok(format!("configuration {}", path.display())),
-            None => Finding::wrong(
-                "configuration",
-                "there is no config.yaml: all defaults; copy the sample and change it",
-            ),
-        },
-        Finding::ok(format!("data directory {}", setup.data.root().display())),
-        if files.has_key() {
-            Finding::ok("signing key")
+    let mut findings = checks::files(setup);
+    findings.extend(keys(setup));
+    if let Ok(Some(_)) = Answers::pending(setup.data.root()) {
+        findings.push(Finding::wrong(
+            "set-up",
+            "it was not finished",
+            "local-agent init goes on where it stopped",
+        ));
+    }
+    let (vault, found) = checks::vault(setup);
+    findings.extend(found);
+    findings.push(checks::clock(setup, vault.as_ref(), Utc::now()));
+    if let Some(vault) = &vault {
+        findings.extend(checks::remote(setup, vault).await);
+    }
+    let folder = checks::programs_folder(setup)?;
+    let servers: Vec<&str> = Server::ALL.into_iter().map(Server::binary).collect();
+    findings.extend(checks::programs(&folder, &servers, env!("CARGO_PKG_VERSION")));
+    if !setup.modes.mock_data {
+        if setup.config.mail.is_empty() {
+            findings.push(Finding::wrong(
+                "mail",
+                "no account in config.yaml: nothing can be sent",
+                "local-agent init --mail-address ADDRESS",
+            ));
         } else {
-            Finding::wrong("signing key", "there is none; run local-agent init")
-        },
-        Finding::of("approvers", Approvers::load(&files.approvers), "run local-agent init"),
-        Finding::of("vault id", approval::read_vault_id(&files.vault_id), "run local-agent init"),
-    ];
-    match open_vault(setup) {
-        Ok(vault) => {
-            findings.push(Finding::ok(format!("vault {}", setup.vault_path.display())));
-            findings.push(match health::disk_free(vault.root()) {
-                Ok(free) if free >> 20 < setup.config.health.disk_free_megabytes => {
-                    Finding::wrong("disk", format!("only {} MB are free; make room", free >> 20))
-                }
-                Ok(free) => Finding::ok(format!("disk, {} MB free", free >> 20)),
-                Err(error) => Finding::wrong("disk", error.to_string()),
-            });
-            findings.push(match worker::about_handbook(&worker::handbook(setup, &vault)) {
-                Some(said) => Finding::wrong("handbook", said),
-                None => Finding::ok("handbook, as accepted"),
-            });
-            findings.push(sync(setup, &vault).await);
+            findings.extend(mail_parts(setup));
+            let config = setup.config_file.clone().unwrap_or_default();
+            let data = setup.data.root().to_owned();
+            let tried = tokio::task::spawn_blocking(move || trial::mail(&folder, &config, &data));
+            findings.extend(tried.await.or_failed("the trial of the mail account ended early")?);
         }
-        Err(failure) => findings.push(Finding::wrong("vault", failure.to_string())),
     }
-    findings.extend(servers(setup));
-    findings.extend(mail(setup));
 
-    let mut text = String::new();
-    for finding in &findings {
-        match &finding.wrong {
-            None => text.push_str(&format!("ok    {}\n", finding.what)),
-            Some(wrong) => text.push_str(&format!("WRONG {}: {wrong}\n", finding.what)),
-        }
-    }
+    let (mut text, wrong) = checks::report(&findings);
     if setup.modes.dry_run {
         text.push_str("note  dry run: nothing is sent until modes.dry_run (DRY_RUN) is false\n");
     }
@@ -90,77 +52,50 @@ pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
         text.push_str("note  sample data: modes.mock_data (MOCK_DATA) is true\n");
     }
     print(&text)?;
-    let wrong = findings.iter().filter(|finding| finding.wrong.is_some()).count();
-    if wrong == 0 {
-        Ok(())
-    } else {
-        Err(Failure::failed(format!("{wrong} of {} checks found something wrong", findings.len())))
+    match wrong {
+        0 => Ok(()),
+        _ => Err(Failure::failed(format!("{wrong} of {} checks found something wrong", findings.len()))),
     }
 }
 
-/// Opening checks git, the clone and the remote's history; the cycle checks that it answers.
-async fn sync(setup: &Setup, vault: &vault::Vault) -> Finding {
-    if !setup.config.sync.enabled {
-        return Finding::ok("sync is off: this machine works alone");
-    }
-    let git = Command::new("git").arg("--version").output();
-    if !git.is_ok_and(|output| output.status.success()) {
-        return Finding::wrong("git", "it does not start; install git");
-    }
-    let what = "remote";
-    match worker::open_sync(setup, vault, Arc::new(SystemClock)).await {
-        Err(failure) => Finding::wrong(what, failure.to_string()),
-        Ok(None) => Finding::ok("sync is off"),
-        Ok(Some(sync)) => match sync.cycle().await {
-            Ok(_) => Finding::ok("remote answers, vault and remote agree"),
-            Err(error) => Finding::wrong(what, error.to_string()),
+/// The owner's key, who may sign, and which vault this is.
+fn keys(setup: &Setup) -> Vec<Finding> {
+    let files = KeyFiles::in_data(setup.data.root());
+    let remedy = "local-agent init";
+    let mut findings = vec![match (files.key.exists(), files.public_key.exists()) {
+        (true, _) => match Signer::needs_passphrase(&files.key) {
+            Ok(true) => Finding::ok("signing key, under a passphrase"),
+            Ok(false) => Finding::ok("signing key, WITHOUT a passphrase: whoever reads the file can sign"),
+            Err(error) => Finding::wrong("signing key", error.to_string(), ""),
         },
-    }
-}
-
-fn servers(setup: &Setup) -> Vec<Finding> {
-    let folder = match server_folder(setup) {
-        Ok(folder) => folder,
-        Err(failure) => return vec![Finding::wrong("MCP servers", failure.to_string())],
-    };
-    Server::ALL
-        .into_iter()
-        .map(|server| {
-            let path = folder.join(server.binary());
-            if path.is_file() {
-                Finding::ok(server.binary())
-            } else {
-                Finding::wrong(
-                    server.binary(),
-                    format!("there is none in {}; set mcp.directory", folder.display()),
-                )
-            }
-        })
-        .collect()
-}
-
-fn mail(setup: &Setup) -> Vec<Finding> {
-    if setup.modes.mock_data {
-        return Vec::new();
-    }
-    let mut findings = Vec::new();
-    for account in &setup.config.mail {
-        let secrets = [
-            ("imap", account.imap.as_ref().map(|i| &i.secret)),
-            ("smtp", account.smtp.as_ref().map(|s| &s.secret)),
-        ];
-        for (part, secret) in secrets {
-            let what = format!("mail account {} {part}", account.name);
-            findings.push(match secret {
-                Some(secret) => {
-                    Finding::of(what.clone(), setup.env.secret(secret, &what), "see mail in config.yaml")
-                }
-                None => Finding::wrong(what, format!("it has no {part} section in config.yaml")),
-            });
-        }
-    }
-    if setup.config.mail.is_empty() {
-        findings.push(Finding::wrong("mail", "no account in config.yaml: nothing can be sent"));
-    }
+        (false, true) => Finding::ok("signing key, in an ssh-agent"),
+        (false, false) => Finding::wrong("signing key", "there is none", remedy),
+    }];
+    findings.push(match Approvers::load(&files.approvers) {
+        Ok(_) => Finding::ok("approvers"),
+        Err(error) => Finding::wrong("approvers", error.to_string(), remedy),
+    });
+    findings.push(match approval::read_vault_id(&files.vault_id) {
+        Ok(id) => Finding::ok(format!("vault id {id}")),
+        Err(error) => Finding::wrong("vault id", error.to_string(), remedy),
+    });
     findings
+}
+
+/// An account that can be read or answered from, but not both.
+fn mail_parts(setup: &Setup) -> Vec<Finding> {
+    let lacks = |account: &config::MailAccount| {
+        [("imap", account.imap.is_none()), ("smtp", account.smtp.is_none())]
+            .into_iter()
+            .filter(|(_, missing)| *missing)
+            .map(|(part, _)| {
+                Finding::wrong(
+                    format!("mail account {} {part}", account.name),
+                    format!("it has no {part} section in config.yaml"),
+                    format!("local-agent init --mail-name {} --{part} HOST", account.name),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    setup.config.mail.iter().flat_map(lacks).collect()
 }

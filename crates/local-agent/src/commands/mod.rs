@@ -7,6 +7,7 @@ mod init;
 mod log;
 mod look;
 mod modify;
+mod restore;
 mod review;
 mod switch;
 
@@ -15,18 +16,33 @@ use std::path::Path;
 use std::sync::Arc;
 
 use approval::{Desk, KeyFiles, Signer};
-use daemon::{Failure, OrFailure as _, Setup};
+use daemon::{CommonArgs, Failure, OrFailure as _, Setup};
 use secrecy::SecretString;
 use signature::{Approvers, Register};
-use task::{Mode, SystemClock};
+use task::{Mode, Role, SystemClock};
 use worker::open_vault;
 
 use crate::cli::{Command, Log, Passphrase};
 
+/// Sets this machine up, or brings it back: before there is a setup.
+pub(crate) async fn set_up(
+    command: &Command,
+    common: &CommonArgs,
+    role: Option<Role>,
+) -> Option<Result<(), Failure>> {
+    match command {
+        Command::Init(arguments) => Some(init::run(common, role, arguments).await),
+        Command::Restore(arguments) => Some(restore::run(common, role, arguments).await),
+        _ => None,
+    }
+}
+
 /// Runs one command.
 pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> {
     match command {
-        Command::Init(arguments) => init::run(setup, &arguments),
+        // They come before there is a setup; see `main`.
+        Command::Init(_) | Command::Restore(_) => Ok(()),
+        Command::JoinCode => init::join_code(setup),
         Command::Doctor => doctor::run(setup).await,
         Command::Status(arguments) => look::status(setup, arguments.json),
         Command::List(arguments) => look::list(setup, arguments.json),

@@ -27,6 +27,7 @@ pub(super) struct Mailbox {
     session: Session<TlsStream<TcpStream>>,
     place: String,
     literals: bool,
+    idle: bool,
 }
 
 /// A mail's bytes, or their beginning.
@@ -86,7 +87,18 @@ impl Mailbox {
         })?;
         let capabilities = session.capabilities().await.map_err(|error| reach(words(&error)))?;
         let literals = capabilities.has_str("LITERAL+") || capabilities.has_str("LITERAL-");
-        Ok(Self { session, place, literals })
+        let idle = capabilities.has_str("IDLE");
+        Ok(Self { session, place, literals, idle })
+    }
+
+    /// Whether the server says by itself that there is new mail (RFC 2177).
+    pub(super) fn announces(&self) -> bool {
+        self.idle
+    }
+
+    /// Opens a folder, to see that it is there.
+    pub(super) async fn open_folder(&mut self, folder: &Folder) -> Result<(), Failure> {
+        self.examine(folder).await
     }
 
     /// Finds mails, newest first: how many there are, and the first `limit` of them.

@@ -205,7 +205,7 @@ fn kept() -> Answer {
     Answer::new("the draft is kept in the task; no mailbox was touched", json!({"appended": false}))
 }
 
-async fn open(account: &MailAccount, secrets: &Secrets) -> Result<Mailbox, Failure> {
+pub(super) async fn open(account: &MailAccount, secrets: &Secrets) -> Result<Mailbox, Failure> {
     let Some(imap) = &account.imap else {
         let name = &account.name;
         return Err(Failure::none(format!(

@@ -1,5 +1,6 @@
 //! `mcp-email`: reading over IMAP, sending over SMTP, or sample data.
 
+mod check;
 mod compose;
 mod imap;
 mod live;
@@ -8,6 +9,7 @@ mod mock;
 mod search;
 mod smtp;
 
+pub(crate) use check::check;
 pub(crate) use live::Live;
 pub(crate) use mock::Mock;
 

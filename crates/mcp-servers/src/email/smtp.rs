@@ -92,6 +92,13 @@ impl Connection {
         Ok(this)
     }
 
+    /// Leaves without having sent anything; how the conversation ends does not matter.
+    pub(super) async fn leave(mut self) {
+        if let Err(error) = tokio::time::timeout(Duration::from_secs(2), self.connection.quit()).await {
+            tracing::debug!(%error, "SMTP QUIT was not answered");
+        }
+    }
+
     /// Sends. All recipients are taken or nothing is sent.
     pub(super) async fn send(mut self, mail: &Composed, message_id: &str) -> Result<String, Failure> {
         let connection = &mut self.connection;

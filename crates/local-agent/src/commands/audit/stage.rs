@@ -11,7 +11,7 @@ use task::{AgentId, Server, Task, TaskId};
 use vault::{Limits, Vault};
 
 use super::orders::Throwaway;
-use crate::duties::server_folder;
+use onboarding::checks::programs_folder;
 
 /// Everything that a try needs.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ impl Stage {
         let key = Throwaway::make(&make(folder.path(), "throwaway")?)?;
         Ok(Self {
             setup: setup.clone(),
-            programs: server_folder(setup)?,
+            programs: programs_folder(setup)?,
             agent: std::env::current_exe().or_failed("cannot find this program")?,
             vault_id,
             key: Arc::new(key),
