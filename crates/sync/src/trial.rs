@@ -95,7 +95,7 @@ impl Trial {
                     return Ok(());
                 }
                 Pushed::Moved => said = "the trial's name is taken".into(),
-                Pushed::Declined(why) => said = why,
+                Pushed::Declined(why) | Pushed::Locked(why) => said = why,
             }
         }
         Err(SyncError::Declined { remote: clean(&self.remote), said })
