@@ -1,6 +1,7 @@
 //! The promises of approval, over real files and a real vault.
 
 mod decisions;
+mod every_step;
 mod keys;
 mod payees;
 mod screen;

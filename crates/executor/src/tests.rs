@@ -1,6 +1,7 @@
 //! The promises of execution, over a real vault, real signatures and a world that counts effects.
 
 mod crash;
+mod every_step;
 mod gate;
 mod journal;
 mod limits;

@@ -1,3 +1,5 @@
+mod every_step;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -91,6 +91,7 @@ impl fmt::Display for Verdict {
 /// Lets both machines work until nothing changes any more, and looks at everything.
 pub(crate) fn judge(world: &World, ledger: &Ledger, scratch: &Path) -> Outcome<Verdict> {
     let mut verdict = Verdict::default();
+    unlock(world.remote());
     settle(world, &mut verdict)?;
     let seen = [
         ("the owner's vault", places(&world.vault(Side::Owner), &mut verdict)),
@@ -217,6 +218,15 @@ fn sent(world: &World) -> Outcome<Vec<Value>> {
     let account: Value = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
     let mails = account["mails"].as_array().cloned().unwrap_or_default();
     Ok(mails.into_iter().filter(|mail| mail["folder"] == "sent" && mail["approval"].is_string()).collect())
+}
+
+/// Removes the locks of pushes that died at the remote. It is a machine of its own, whose keeper
+/// does so; that its `git receive-pack` dies with our programs comes of its being a folder here.
+fn unlock(remote: &Path) {
+    for path in files(remote).into_iter().filter(|path| path.extension().is_some_and(|end| end == "lock")) {
+        // One that is gone meanwhile is what is wanted.
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// Runs both agents, one round after the other, until both machines and the remote agree and
