@@ -84,8 +84,13 @@ struct Office {
 
 impl Office {
     fn new() -> Self {
+        Self::with(passphrase)
+    }
+
+    fn with(key: fn() -> Result<NewKey, crate::InitError>) -> Self {
         let folder = tempfile::tempdir().expect("folder");
-        let (files, made) = prepare(&folder.path().join("data"));
+        let files = KeyFiles::in_data(&folder.path().join("data"));
+        let made = init(&files, "owner", key).expect("init");
         let desk = Desk {
             vault: Vault::open(folder.path().join("vault"), Limits::default()).expect("vault"),
             vault_id: made.vault_id,

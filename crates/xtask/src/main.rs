@@ -1,11 +1,12 @@
 //! Developer commands: `cargo xtask demo` shows the whole loop, `cargo xtask bench` measures it,
-//! `cargo xtask torture` tries to break it.
+//! `cargo xtask torture` tries to break it, `cargo xtask mutants` tries its tests.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
 #![expect(clippy::print_stderr, reason = "a command-line program talks to its user")]
 
 mod bench;
 mod build;
 mod demo;
+mod mutants;
 mod torture;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::Options),
     /// Tries to break what the project promises, with crashes, races and a hostile other side.
     Torture(torture::Options),
+    /// Small changes to the code: how many of them its tests notice, and why not the others.
+    Mutants(mutants::Options),
     /// One of the processes that a suite sets against each other.
     #[command(subcommand, hide = true)]
     Contestant(torture::Contestant),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Torture(options) => torture::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Contestant(contestant) => contestant.run(),
     };
     match result {

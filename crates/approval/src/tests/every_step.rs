@@ -35,14 +35,7 @@ fn approve(office: &Office) -> Result<Kept, DeskError> {
 
 /// An office whose key needs no passphrase: hundreds of signatures would take minutes else.
 fn unprotected() -> Office {
-    let mut office = Office::new();
-    let data = office._folder.path().join("unprotected");
-    office.files = KeyFiles::in_data(&data);
-    let made = init(&office.files, "owner", || Ok(NewKey::Unprotected)).expect("init");
-    office.desk.vault_id = made.vault_id;
-    office.desk.approvers = Approvers::load(&office.files.approvers).expect("approvers");
-    office.desk.register = Register::new(data);
-    office
+    Office::with(|| Ok(NewKey::Unprotected))
 }
 
 #[test]

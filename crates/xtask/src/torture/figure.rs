@@ -28,10 +28,19 @@ impl Figure {
         Self { what: what.into(), reached: reached.into(), promised: promised.into(), verdict }
     }
 
-    /// A suite that could not be run here; that is not a promise kept.
+    /// A suite that this machine has not the means for; that is not a promise kept.
     pub(crate) fn not_tried(what: impl Into<String>, reason: &str) -> Self {
+        Self { verdict: Verdict::NotTried, ..Self::broken_off(what, reason) }
+    }
+
+    /// A suite that did not come to its end; that is a promise missed.
+    pub(crate) fn broken_off(what: impl Into<String>, reason: &str) -> Self {
         let reason = reason.lines().next().unwrap_or_default().chars().take(160).collect();
-        Self { what: what.into(), reached: reason, promised: String::new(), verdict: Verdict::NotTried }
+        Self { what: what.into(), reached: reason, promised: String::new(), verdict: Verdict::Missed }
+    }
+
+    pub(crate) fn was_not_tried(&self) -> bool {
+        self.verdict == Verdict::NotTried
     }
 
     pub(crate) fn is_met(&self) -> bool {
@@ -63,7 +72,9 @@ mod tests {
     fn a_suite_that_was_not_tried_is_no_promise_kept() {
         let figures =
             [Figure::new("kills", "2,000, 0 lost", "0 lost", true), Figure::not_tried("power", "no root\nx")];
-        assert!(figures[0].is_met() && !figures[1].is_met());
+        assert!(figures[0].is_met() && !figures[1].is_met() && figures[1].was_not_tried());
+        let broken_off = Figure::broken_off("kills", "init failed");
+        assert!(!broken_off.is_met() && !broken_off.was_not_tried());
         let expected = "| what | reached | promised | verdict |\n|---|---|---|---|\n\
                         | kills | 2,000, 0 lost | 0 lost | met |\n| power | no root |  | NOT TRIED |\n";
         assert_eq!(markdown(&figures), expected);

@@ -51,6 +51,11 @@ impl Lab {
         self.cases.unwrap_or(if self.share { share } else { full })
     }
 
+    /// Whether only a share is tried.
+    pub(crate) fn is_share(&self) -> bool {
+        self.share
+    }
+
     /// Whether the programs are optimised: a share runs what `cargo test` has built.
     pub(crate) fn is_optimised(&self) -> bool {
         !self.share

@@ -46,7 +46,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let machine = Machine::new();
-        TASKS.map(|path| machine.put(path));
+        for path in TASKS {
+            machine.put(path);
+        }
         Self { machine, remote: Arc::default(), begun: RefCell::default() }
     }
 

@@ -35,9 +35,11 @@ impl Kind {
 }
 
 pub(super) struct Disk {
+    kind: Kind,
     image: PathBuf,
     mount: PathBuf,
     mounted: bool,
+    copies: u32,
 }
 
 impl Disk {
@@ -53,7 +55,7 @@ impl Disk {
             Kind::Ext4 => call("mkfs.ext4", &["-q", "-m", "0", &path])?,
             Kind::Xfs => call("mkfs.xfs", &["-q", &path])?,
         }
-        let mut disk = Self { image, mount, mounted: false };
+        let mut disk = Self { kind, image, mount, mounted: false, copies: 0 };
         disk.mount()?;
         Ok(disk)
     }
@@ -64,7 +66,13 @@ impl Disk {
     }
 
     fn mount(&mut self) -> Outcome<()> {
-        call("mount", &["-o", "loop", &self.image.display().to_string(), &self.mount.display().to_string()])?;
+        let options = match self.kind {
+            Kind::Ext4 => "loop",
+            // A copy of an image has its file system's id too.
+            Kind::Xfs => "loop,nouuid",
+        };
+        let (image, mount) = (self.image.display().to_string(), self.mount.display().to_string());
+        call("mount", &["-o", options, &image, &mount])?;
         self.mounted = true;
         Ok(())
     }
@@ -93,7 +101,26 @@ impl Disk {
     /// Switches the machine on again: the file system repairs itself, as at a boot.
     pub(super) fn boot(&mut self) -> Outcome<()> {
         self.unmount()?;
-        self.mount()
+        self.mount()?;
+        if self.works() {
+            return Ok(());
+        }
+        // Somebody else's mount namespace, made meanwhile, holds on to the file system that was
+        // shut down; what is on the disk is in the image, and in a copy of it.
+        self.unmount()?;
+        self.copies += 1;
+        let copy = self.image.with_extension(format!("{}.image", self.copies));
+        call("cp", &["--sparse=always", &self.image.display().to_string(), &copy.display().to_string()])?;
+        std::fs::remove_file(&self.image)
+            .map_err(|e| format!("failed to remove {}: {e}", self.image.display()))?;
+        self.image = copy;
+        self.mount()?;
+        if self.works() { Ok(()) } else { Err(format!("{} cannot be written to", self.mount.display())) }
+    }
+
+    fn works(&self) -> bool {
+        let probe = self.mount.join("probe");
+        std::fs::write(&probe, "probe").and_then(|()| std::fs::remove_file(&probe)).is_ok()
     }
 }
 
