@@ -355,3 +355,76 @@ fn git(folder: &Path, arguments: &[&str]) -> Outcome<String> {
     }
     Err(format!("git {} in {}: {}", arguments.join(" "), folder.display(), ended.said()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str, text: &str) -> Found {
+        Found { at: Location::parse(path).expect("a place"), bytes: text.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn an_end_that_does_not_fit_the_effects_or_the_decision_is_found() {
+        let check = |path: &str, text: &str, decision: Option<Decision>, effects: usize, expected: &str| {
+            let mut verdict = Verdict::default();
+            let brought = Brought { decision, ..Brought::default() };
+            check_end("EMAIL_1", &brought, &found(path, text), effects, &mut verdict);
+            assert_eq!(verdict.findings().collect::<Vec<_>>().join("; "), expected, "{path}");
+        };
+        let (done, errors) = ("Done/2026/02/EMAIL_1.md", "Errors/EMAIL_1.md");
+        let (waits, signed) = ("Pending_Approval/APPROVE_EMAIL_1.md", "Needs_Action/EXECUTE_EMAIL_1.md");
+        let approved = Some(Decision::Approved);
+        check(done, "", approved, 1, "");
+        check(errors, "settle it: local-agent resolve EMAIL_1", approved, 1, "");
+        check(errors, "settle it: local-agent resolve EMAIL_1", approved, 0, "");
+        check(waits, "", None, 0, "");
+        check(done, "", approved, 0, "lost: the effect of Done/2026/02/EMAIL_1.md");
+        check(errors, "550 no such user", approved, 1, "wrong: Errors/EMAIL_1.md had 1 effects");
+        check(waits, "", None, 1, "wrong: Pending_Approval/APPROVE_EMAIL_1.md had 1 effects");
+        let lost = "lost: the owner's decision on EMAIL_1, Some(Approved): it is Pending_Approval/APPROVE_EMAIL_1.md";
+        check(waits, "", approved, 0, lost);
+        check(signed, "", None, 0, "wrong: Needs_Action/EXECUTE_EMAIL_1.md is stranded");
+        check(
+            "In_Progress/cloud-001/EMAIL_1.md",
+            "",
+            None,
+            0,
+            "wrong: In_Progress/cloud-001/EMAIL_1.md is stranded",
+        );
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_or_does_not_parse_is_torn() {
+        let check = |text: &str, torn: usize| {
+            let mut verdict = Verdict::default();
+            check_whole("EMAIL_1", "the vault", &found("Needs_Action/EMAIL_1.md", text), &mut verdict);
+            assert_eq!(verdict.torn.len(), torn, "{text}");
+        };
+        let front = "---\nid: EMAIL_1\ntype: email\ncreated: 2026-02-23T03:15:00Z\n---\n";
+        check(&format!("{front}words\n{}\n", last_words("EMAIL_1")), 0);
+        check(&format!("{front}words\n"), 1);
+        check("---\nid: EMA", 1);
+        check("", 1);
+    }
+
+    #[test]
+    fn a_task_in_two_places_and_a_claim_that_nobody_has_are_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (path, text) in [
+            ("Needs_Action/EMAIL_1.md", "one"),
+            ("Done/2026/02/EMAIL_1.md", "two"),
+            ("In_Progress/cloud-001/EMAIL_2.claim.json", "{}"),
+            ("Errors/EMAIL_3.reason.md", "why"),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+            std::fs::write(path, text).expect("write");
+        }
+        let mut verdict = Verdict::default();
+        let places = places(folder.path(), &mut verdict);
+        assert_eq!(places.keys().collect::<Vec<_>>(), ["EMAIL_1"]);
+        assert_eq!(places["EMAIL_1"].len(), 2);
+        assert_eq!(verdict.wrong.len(), 1, "{:?}", verdict.wrong);
+    }
+}
