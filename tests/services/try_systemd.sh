@@ -130,7 +130,7 @@ remote() {
 machines() {
   mkdir -p /etc/ai-employee
   settings cloud-001 > /etc/ai-employee/config.yaml
-  install -d -o ai-employee -g ai-employee -m 700 /var/lib/ai-employee
+  install -d -o ai-employee -g ai-employee -m 700 /var/lib/ai-employee /var/lib/ai-employee/vault
   git_access ai-employee /var/lib/ai-employee
   runuser -u jane -- mkdir -p /home/jane/.config/ai-employee /home/jane/.local/share/ai-employee /home/jane/vault /home/jane/private
   runuser -u jane -- chmod 700 /home/jane/.local/share/ai-employee
@@ -161,6 +161,11 @@ remote_has() {
 try_unit() {
   local unit=$1 user=$3 home=$4 config=$5 pid restarts
   say "$unit"
+  mv "$config" "$config.away"
+  systemctl start "$unit"
+  expect "without a configuration it is left alone" fails systemctl is-active --quiet "$unit"
+  expect "and that is no failure" fails systemctl is-failed --quiet "$unit"
+  mv "$config.away" "$config"
   systemctl start "$unit"
   expect "ready" systemctl is-active --quiet "$unit"
   pid=$(property "$unit" MainPID)
