@@ -31,7 +31,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("drafter", &["fault", "task", "config", "policy"]),
     // the dashboard shows what health found.
     ("reports", &["task", "config", "vault", "health"]),
-    ("approval", &["fault", "task", "config", "policy", "vault", "signature"]),
+    // secret-scan says what an order would give away.
+    ("approval", &["fault", "secret-scan", "task", "config", "policy", "vault", "signature"]),
     ("mcp-client", &["task", "config", "policy"]),
     ("executor", &["fault", "task", "config", "policy", "vault", "signature", "mcp-client"]),
     ("mcp-servers", &["fault", "task", "config", "policy", "signature", "daemon"]),
@@ -89,7 +90,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     // what it does not let through is an incident, also while no agent runs.
     ("sync-watcher", &["task", "config", "vault", "sync", "health", "daemon"]),
-    ("xtask", &["effects", "task", "config", "vault", "policy", "claim", "sync", "mcp-client"]),
+    (
+        "xtask",
+        &[
+            "secret-scan",
+            "effects",
+            "task",
+            "config",
+            "vault",
+            "policy",
+            "claim",
+            "sync",
+            "watchers",
+            "mcp-client",
+        ],
+    ),
     ("tests", &[]),
 ];
 

@@ -26,8 +26,9 @@ const ABOUT: &[&str] = &[
     "expiry", "limit", "usage", "used", "length", "digest", "at", "s",
 ];
 
-/// Where the value begins, if a secret is assigned to the word at `at`.
-pub(crate) fn assigned(bytes: &[u8], at: usize, word: &str) -> Option<usize> {
+/// Where the value begins, if a secret is assigned to the word at `at`. `linked`: it stands in a
+/// link, before any encoding is taken off.
+pub(crate) fn assigned(bytes: &[u8], at: usize, word: &str, linked: bool) -> Option<usize> {
     let mut index = at + word.len();
     let skip = |index: usize, set: fn(u8) -> bool| {
         let rest = bytes.get(index..).unwrap_or_default();
@@ -60,10 +61,23 @@ pub(crate) fn assigned(bytes: &[u8], at: usize, word: &str) -> Option<usize> {
     let value = &rest[..end];
     let short = word.starts_with("pass") || word == "pwd";
     let weak = matches!(word, "token" | "secret" | "credential");
-    if crate::shape::in_link(bytes, at) && (weak || value.len() < 16 || !tail.is_empty()) {
+    // What stands in the link to a meeting is the link's: who may read the mail may follow it.
+    let links_own = weak || word == "pwd" || value.len() < 16 || !tail.is_empty();
+    if (links_own && (linked || crate::shape::in_link(bytes, at))) || opens_a_meeting(bytes, at) {
         return None;
     }
     looks_drawn(value, short, weak).then_some(start)
+}
+
+/// Whether the word at `at` is about a meeting that its readers are invited to, as in `Meeting
+/// password: …`.
+fn opens_a_meeting(bytes: &[u8], at: usize) -> bool {
+    let before = bytes[at.saturating_sub(24)..at].to_ascii_lowercase();
+    let end =
+        before.iter().rposition(|byte| !matches!(byte, b' ' | b'-' | b'_' | b'*')).map_or(0, |at| at + 1);
+    ["meeting", "webinar", "besprechungs", "konferenz"]
+        .iter()
+        .any(|word| before[..end].ends_with(word.as_bytes()))
 }
 
 /// Whether a value looks drawn by lot. `short`: people choose these themselves, so fewer
@@ -102,11 +116,27 @@ fn is_reference(value: &[u8]) -> bool {
         || text.starts_with("./")
         || text.contains("${")
         || text.contains("{{")
+        || is_field(&text)
         || ["sha1", "sha256", "sha512", "md5"].iter().any(|name| text.starts_with(name))
         || date(&text)
         || (text.contains('@')
             && text.rsplit('@').next().is_some_and(|host| host.contains('.'))
             && !text.contains(':'))
+}
+
+/// A name in source text, as in `settings.CLIENT_SECRET_V2`: words with dots between them, and
+/// digits at their ends only.
+fn is_field(text: &str) -> bool {
+    let name = |part: &str| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        let plain = word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+        let (upper, lower) = (|c: char| c.is_ascii_uppercase(), |c: char| c.is_ascii_lowercase());
+        plain
+            && word.len() >= 3
+            && part.len() <= word.len() + 2
+            && !(word.contains(upper) && word.contains(lower))
+    };
+    text.contains('.') && text.split('.').all(name)
 }
 
 /// How many kinds of characters: small, capital, digit, other.

@@ -126,6 +126,7 @@ impl Scanner {
 
     fn search(&self, view: &View<'_>, encoding: Encoding, known_only: bool, found: &mut Found<'_>) {
         let bytes = &*view.bytes;
+        let torn = matches!(encoding, Encoding::Base64 | Encoding::Hex);
         for hit in self.automaton.find_overlapping_iter(bytes) {
             if found.is_full() {
                 return;
@@ -148,14 +149,17 @@ impl Scanner {
                     let name = || self.names[print.known].clone();
                     print.confirm(bytes, at).map(|start| (start, Kind::Known(name()), encoding))
                 }
-                Lead::Token(token) => shaped(token.stands(bytes, at), token.shape),
+                Lead::Token(token) => shaped(token.stands(bytes, at, torn), token.shape),
                 Lead::OpenAi => from(shape::openai(bytes, at), Shape::OpenAi),
                 Lead::Pem => from(shape::pem(bytes, at), Shape::PrivateKey),
                 Lead::KeyHead => shaped(true, Shape::PrivateKey),
                 Lead::Jwt => shaped(bytes[at..].starts_with(b"eyJ") && shape::jwt(bytes, at), Shape::Jwt),
                 Lead::Address => shaped(shape::address_password(bytes, at), Shape::AddressPassword),
                 Lead::Bearer => shaped(shape::bearer(bytes, at), Shape::Bearer),
-                Lead::Word(word) => from(assignment::assigned(bytes, at, word), Shape::Assignment),
+                Lead::Word(word) => {
+                    let linked = shape::in_link(found.original, view.offset(at));
+                    from(assignment::assigned(bytes, at, word, linked), Shape::Assignment)
+                }
             };
             if let Some((start, kind, encoding)) = secret {
                 found.add(view.offset(start), kind, encoding);

@@ -86,9 +86,15 @@ pub(crate) const KEY_HEADS: &[&[u8]] = &[b"openssh-key-v1\0", b"PuTTY-User-Key-F
 pub(crate) const PEM: &[&[u8]] = &[b"PRIVATE KEY-----", b"PRIVATE KEY BLOCK-----"];
 
 impl Token {
-    /// Whether a token stands at `at`, where the literal was found.
-    pub(crate) fn stands(&self, bytes: &[u8], at: usize) -> bool {
-        if at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric()) {
+    /// Whether a token stands at `at`, where the literal was found. `torn`: what stands before it
+    /// may be another word's end, since an encoding was taken off.
+    pub(crate) fn stands(&self, bytes: &[u8], at: usize, torn: bool) -> bool {
+        let before = &bytes[..at];
+        if !torn && before.last().is_some_and(u8::is_ascii_alphanumeric) {
+            return false;
+        }
+        // The id of a key, without the key, in a link that is signed for whoever has it.
+        if self.shape == Shape::Aws && before.ends_with(b"X-Amz-Credential=") {
             return false;
         }
         if !bytes[at..].starts_with(self.start.as_bytes()) {

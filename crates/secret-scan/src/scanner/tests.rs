@@ -128,6 +128,27 @@ fn well_known_shapes_are_found() {
 }
 
 #[test]
+fn a_number_before_an_encoded_token_does_not_hide_it() {
+    let token = format!("gh{}", "p_") + &letters(50, 36, ALPHANUMERIC);
+    for before in ["33 ", "133 ", "see: 7 "] {
+        check(
+            format!("{before}{}.md", hex(token.as_bytes())),
+            Some((Kind::Shape(Shape::GitHub), Encoding::Hex)),
+        );
+    }
+}
+
+#[test]
+fn a_link_signed_for_whoever_has_it_names_a_key_and_holds_none() {
+    let id = format!("{}{}", "AS", "IA") + &letters(51, 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+    let link = format!(
+        "https://b.s3.amazonaws.com/x.pdf?X-Amz-Credential={id}%2F20260223&X-Amz-Date=20260223T031500Z"
+    );
+    check(format!("{link}&X-Amz-Security-Token={}&X-Amz-Signature=00", letters(52, 200, ALPHANUMERIC)), None);
+    check(format!("the key is {id}"), Some((Kind::Shape(Shape::Aws), Encoding::Plain)));
+}
+
+#[test]
 fn private_keys_are_found_and_texts_about_them_are_not() {
     let body = wrapped(&letters(30, 300, ALPHANUMERIC), 64, "\n");
     for label in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
@@ -158,6 +179,8 @@ fn a_value_beside_its_name_is_found_if_it_looks_drawn() {
         "api_key: 3f9a1c77e0b24d58a6c1f2e39b7d4a60",
         "export AWS_SECRET_ACCESS_KEY=aB3dE5fG7hJ9+kL1mN/pQ3rS5tU7vW9xY1zA3bC",
         "https://example.com/x?client_secret=&api_key=aB3dE5fG7hJ9kL1m",
+        "pwd=aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY",
+        "password: aB3dE5fG7.hJ9kL1m",
     ] {
         found(text);
     }
@@ -173,6 +196,10 @@ fn a_value_beside_its_name_is_found_if_it_looks_drawn() {
         "secret: sha256:3f9a1c77e0b24d58a6c1f2e39b7d4a603f9a1c77e0b24d58a6c1f2e39b7d4a60",
         "token expires: 2026-02-23T03:15:00Z",
         "your password = your responsibility",
+        "https://us02web.zoom.us/j/86412345678?pwd=aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY.1",
+        "Meeting password: ZPm3Jd7UhN3",
+        "Besprechungs-Passwort: ZPm3Jd7UhN3",
+        "client_secret = settings.CLIENT_SECRET_V2",
     ] {
         check(text, None);
     }

@@ -11,6 +11,7 @@ mod bounded;
 mod clones;
 mod contestant;
 mod figure;
+mod injection;
 mod judge;
 mod kills;
 mod lab;
@@ -20,6 +21,7 @@ mod power;
 mod processes;
 mod races;
 mod scene;
+mod secrets;
 mod syscalls;
 
 use std::path::Path;
@@ -73,6 +75,10 @@ pub(crate) enum Suite {
     Syscalls,
     /// The power is cut.
     Power,
+    /// Secrets are planted in what is synchronised.
+    Secrets,
+    /// A model obeys what strangers write.
+    Injection,
 }
 
 impl Suite {
@@ -84,6 +90,8 @@ impl Suite {
             Self::Kills => "random kills",
             Self::Syscalls => "system calls",
             Self::Power => "power cuts",
+            Self::Secrets => "planted secrets",
+            Self::Injection => "injection",
         }
     }
 
@@ -95,6 +103,8 @@ impl Suite {
             Self::Kills => kills::run(lab),
             Self::Syscalls => syscalls::run(lab),
             Self::Power => power::run(lab),
+            Self::Secrets => secrets::run(lab),
+            Self::Injection => injection::run(lab),
         }
     }
 }
@@ -120,7 +130,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 
 /// Every suite once.
 fn round(options: &Options, lab: &Lab) -> Result<(), String> {
-    let wanted = |suite: &Suite| options.only.is_empty() || options.only.contains(suite);
+    let wanted = |suite: &Suite| {
+        if options.only.is_empty() { *suite != Suite::Injection } else { options.only.contains(suite) }
+    };
     let suites: Vec<Suite> = Suite::value_variants().iter().copied().filter(wanted).collect();
     let mut figures = Vec::new();
     for (n, suite) in suites.iter().enumerate() {
