@@ -11,6 +11,7 @@ use super::headers::Headers;
 pub(super) fn recognise(
     headers: &Headers<'_>,
     message: &Message<'_>,
+    account: &str,
     from: Option<&str>,
     reply_to: Option<&str>,
 ) -> Option<Automated> {
@@ -21,7 +22,7 @@ pub(super) fn recognise(
     if answers_by_itself(headers, speaks_for_a_person) {
         return Some(Automated::AutoReply);
     }
-    if is_list(headers) {
+    if is_list(headers, account) {
         return Some(Automated::List);
     }
     let answer_goes_to = reply_to.or(from);
@@ -64,12 +65,28 @@ fn answers_by_itself(headers: &Headers<'_>, speaks_for_a_person: bool) -> bool {
         || (!speaks_for_a_person && (generated || suppressed))
 }
 
-/// RFC 2369, RFC 2919, and the older `Precedence`.
-fn is_list(headers: &Headers<'_>) -> bool {
-    ["list-id", "list-unsubscribe", "list-post"].iter().any(|name| headers.first(name).is_some())
-        || headers
-            .first("precedence")
-            .is_some_and(|value| ["bulk", "list", "junk"].iter().any(|word| value.eq_ignore_ascii_case(word)))
+/// Bulk mail: RFC 2369, RFC 8058, and the older `Precedence`.
+///
+/// A group of the owner's own domain, such as `info@`, puts the headers of a list onto what any
+/// person writes to it: there only what the sender says of itself counts, and so `List-Id`
+/// (RFC 2919) alone makes no list.
+fn is_list(headers: &Headers<'_>, account: &str) -> bool {
+    let has = |name: &str| headers.first(name).is_some();
+    let precedence = headers.first("precedence").unwrap_or_default().to_ascii_lowercase();
+    let bulk = matches!(&*precedence, "bulk" | "junk")
+        || has("list-unsubscribe-post")
+        || headers.count("list-unsubscribe") > 1;
+    let listed = has("list-unsubscribe") || has("list-post") || precedence == "list";
+    bulk || (listed && !is_own_group(headers, account))
+}
+
+/// Whether the list is a group of the account's own domain.
+fn is_own_group(headers: &Headers<'_>, account: &str) -> bool {
+    let Some((_, domain)) = account.rsplit_once('@') else { return false };
+    let domain = domain.to_ascii_lowercase();
+    let id = headers.first("list-id").unwrap_or_default().to_ascii_lowercase();
+    let id = id.rsplit_once('<').map_or(id.as_str(), |(_, id)| id).trim_end_matches('>').trim();
+    id == domain || id.strip_suffix(&domain).is_some_and(|head| head.ends_with(['.', '@']))
 }
 
 /// Whether an address says that nobody reads what is sent to it.

@@ -7,14 +7,21 @@ use super::{LISTED, html};
 use crate::event::{NAME, TEXT};
 use crate::text;
 
-/// The text, plain where the sender gave it, otherwise made from HTML.
-pub(super) fn text(message: &Message<'_>) -> String {
+/// The text, plain where the sender gave it, otherwise made from HTML. Says so in `notes` when
+/// the HTML has text that its reader does not see.
+pub(super) fn text(message: &Message<'_>, notes: &mut Vec<String>) -> String {
     let mut out = String::new();
+    let mut hidden = 0;
+    let mut html = |source: &str| {
+        let read = html::read(source);
+        hidden += read.hidden;
+        read.text
+    };
     let parts = message.text_body.iter().filter_map(|id| message.parts.get(*id as usize));
     for part in parts {
         let words = match &part.body {
             PartType::Text(words) => words.to_string(),
-            PartType::Html(source) => html::to_text(source),
+            PartType::Html(source) => html(source),
             _ => continue,
         };
         if !out.is_empty() {
@@ -31,9 +38,12 @@ pub(super) fn text(message: &Message<'_>) -> String {
         let parts = message.html_body.iter().filter_map(|id| message.parts.get(*id as usize));
         for part in parts {
             if let PartType::Html(source) = &part.body {
-                out.push_str(&html::to_text(source));
+                out.push_str(&html(source));
             }
         }
+    }
+    if hidden > 0 {
+        notes.push(format!("{hidden} characters that the mail hides from its reader are left out"));
     }
     out
 }

@@ -86,8 +86,13 @@ pub fn parse_mail(bytes: &[u8], arrival: &Arrival<'_>) -> Task {
     front.source_id = Some(source_id);
     front.account = Some(text::line(arrival.account, NAME));
     front.received = arrival.received.or(sent);
-    front.automated =
-        automated::recognise(&headers, &message, sender_address.as_deref(), reply_to.as_deref());
+    front.automated = automated::recognise(
+        &headers,
+        &message,
+        arrival.account,
+        sender_address.as_deref(),
+        reply_to.as_deref(),
+    );
     front.priority = priority::of(&headers, &subject, front.automated);
     front.authentication = authentication::of(&headers, arrival.authserv_id, sender_address.as_deref());
     front.to = recipients(&message, HeaderName::To, "To", &mut notes);
@@ -103,7 +108,7 @@ pub fn parse_mail(bytes: &[u8], arrival: &Arrival<'_>) -> Task {
         let rest = message.parts.first().and_then(|p| bytes.get(p.offset_body as usize..));
         String::from_utf8_lossy(head(rest.unwrap_or(bytes), TEXT)).into_owned()
     } else {
-        content::text(&message)
+        content::text(&message, &mut notes)
     };
     let (mut body, cut) = text::block(&words, TEXT);
     if cut {
