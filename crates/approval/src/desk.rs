@@ -17,6 +17,7 @@ pub use self::error::DeskError;
 use self::payments::pays;
 use crate::keys::random_hex;
 use crate::payee::{Paid, Standing};
+use crate::provenance::Own;
 use crate::register;
 use crate::retyped::Retyped;
 use crate::review::{Review, Setting, body_edit, review};
@@ -42,6 +43,8 @@ pub struct Desk {
     pub register: Register,
     /// Whom this owner has paid.
     pub paid: Paid,
+    /// What the values of a proposal are held against.
+    pub own: Own,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -274,6 +277,7 @@ impl Desk {
             executor: &self.executor,
             mode: self.mode,
             limits: &self.limits,
+            own: &self.own,
             payee: None,
             now: self.clock.now(),
         }

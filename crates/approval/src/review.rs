@@ -6,6 +6,7 @@ use task::{
 };
 
 use crate::payee::Standing;
+use crate::provenance::{Own, Provenance};
 use crate::render::Screen;
 use crate::suspicion;
 use crate::visible::visible;
@@ -21,6 +22,8 @@ pub struct Setting<'a> {
     pub mode: Mode,
     /// How long orders are good for.
     pub limits: &'a config::Approval,
+    /// What the action's values are held against.
+    pub own: &'a Own,
     /// How the owner stands to the payee, where the task pays one.
     pub payee: Option<&'a Standing>,
     /// Now.
@@ -99,9 +102,15 @@ pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError>
         ),
     };
     let edited = body_edit(task);
+    let paid = match (front.action.as_ref().map(|action| &action.call), setting.payee) {
+        (Some(Call::InitiatePayment(payment)), Some(Standing::Paid(_))) => Some(payment.iban.as_str()),
+        _ => None,
+    };
+    let origins = front.action.as_ref().map(|action| Provenance::of(task, action, setting.own, paid));
     let mut warnings = suspicion::of_sender(front);
     if let Some(action) = &front.action {
         warnings.extend(suspicion::of_action(action));
+        warnings.extend(origins.iter().flat_map(Provenance::warnings).cloned());
         if let (Call::InitiatePayment(payment), Some(standing)) = (&action.call, setting.payee) {
             warnings.extend(standing.warnings(payment));
         }
@@ -127,7 +136,10 @@ pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError>
         screen.own("WARNING", warning);
     }
     match &front.action {
-        Some(action) => proposal(&mut screen, action),
+        Some(action) => {
+            proposal(&mut screen, action);
+            sources(&mut screen, origins.as_ref());
+        }
         None => {
             screen.heading("Nothing is proposed");
             screen.field("question", front.question.as_deref().unwrap_or("(none)"));
@@ -177,6 +189,18 @@ fn proposal(screen: &mut Screen, action: &Action) {
         // Argument types hold strings, integers and lists of them; should one not become JSON, it
         // has no digest either and cannot be approved.
         Err(error) => screen.field("arguments", &format!("cannot be shown: {error}")),
+    }
+}
+
+/// Where each value of the action comes from.
+fn sources(screen: &mut Screen, origins: Option<&Provenance>) {
+    let lines: Vec<_> = origins.iter().flat_map(|origins| origins.lines()).collect();
+    if lines.is_empty() {
+        return;
+    }
+    screen.heading("Where its values come from");
+    for (label, text) in &lines {
+        screen.own(label, text);
     }
 }
 

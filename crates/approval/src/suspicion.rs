@@ -72,13 +72,13 @@ pub(crate) fn of_sender(front: &FrontMatter) -> Vec<String> {
 }
 
 /// The bare address in `Alice <alice@example.com>`.
-fn address(text: &str) -> &str {
+pub(crate) fn address(text: &str) -> &str {
     let inner = text.rsplit_once('<').map_or(text, |(_, rest)| rest);
     inner.split('>').next().unwrap_or(inner).trim()
 }
 
 /// Calls `visit` with the innermost key and the text of every string in `value`.
-fn leaves<'a>(key: &'a str, value: &'a Value, visit: &mut dyn FnMut(&'a str, &'a str)) {
+pub(crate) fn leaves<'a>(key: &'a str, value: &'a Value, visit: &mut dyn FnMut(&'a str, &'a str)) {
     match value {
         Value::String(text) => visit(key, text),
         Value::Array(items) => items.iter().for_each(|item| leaves(key, item, visit)),

@@ -4,6 +4,7 @@ mod decisions;
 mod every_step;
 mod keys;
 mod payees;
+mod provenance;
 mod screen;
 
 use std::path::Path;
@@ -101,6 +102,7 @@ impl Office {
             approvers: Approvers::load(&files.approvers).expect("approvers"),
             register: Register::new(folder.path().join("data")),
             paid: Arc::new(|iban| Ok(if iban == BOB { vec!["Bob GmbH".to_owned()] } else { Vec::new() })),
+            own: crate::Own::default(),
             clock: Arc::new(FixedClock::new(now())),
         };
         Self { desk, files, _folder: folder }

@@ -98,6 +98,7 @@ impl Machine {
             register: Register::new(folder.path().join("data")),
             // Bob was paid before, for all that the desk knows; what the executor knows is its own.
             paid: Arc::new(|_| Ok(vec!["Bob".to_owned()])),
+            own: approval::Own::default(),
             clock: clock.clone(),
         };
         Self {

@@ -9,12 +9,13 @@ use crate::{Setting, from_editable, review, to_editable, visible};
 
 fn screen(action: Option<task::Action>) -> crate::Review {
     let executor = "local-001".parse().expect("agent");
-    let limits = config::Approval::default();
+    let (limits, own) = (config::Approval::default(), crate::Own::default());
     let setting = Setting {
         vault: "v1",
         executor: &executor,
         mode: Mode::Live,
         limits: &limits,
+        own: &own,
         payee: None,
         now: now(),
     };

@@ -78,8 +78,10 @@ fn desk(setup: &Setup) -> Result<Desk, Failure> {
         .map_err(need_init)?;
     let approvers =
         Approvers::load(&setup.data.approvers()).or_failed("cannot tell who may sign").map_err(need_init)?;
+    let vault = open_vault(setup)?;
     Ok(Desk {
-        vault: open_vault(setup)?,
+        own: own(setup, &vault)?,
+        vault,
         vault_id,
         agent: setup.agent.clone(),
         executor: setup.config.agent.executor.clone(),
@@ -90,6 +92,18 @@ fn desk(setup: &Setup) -> Result<Desk, Failure> {
         paid: paid(setup),
         clock: Arc::new(SystemClock),
     })
+}
+
+/// What the owner stands by: the handbook that was accepted on this machine, and the owner's own
+/// name and addresses.
+fn own(setup: &Setup, vault: &vault::Vault) -> Result<approval::Own, Failure> {
+    let mut words = worker::handbook(setup, vault).accepted().or_failed("cannot read the handbook")?;
+    words.push_str(&format!("\n{}\n", setup.config.owner.name));
+    for account in &setup.config.mail {
+        words.push_str(&format!("{}\n", account.address));
+    }
+    let secrets = Arc::new(daemon::secret_scanner(setup)?);
+    Ok(approval::Own { words, secrets: Some(secrets) })
 }
 
 /// Whom the journal says that this owner has paid. It is opened when a payment is looked at.
