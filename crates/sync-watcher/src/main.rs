@@ -2,6 +2,7 @@
 //! here, every 60 seconds. It claims, drafts, signs and executes nothing.
 
 mod alarms;
+mod gate;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alarms::Alarms;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use daemon::{
     CommonArgs, Failure, Flags, InstanceLock, OrFailure, Program, Pulse, Setup, Shutdown, Supervisor, Threads,
 };
@@ -29,6 +30,23 @@ struct Cli {
     /// Seconds between two pulls [else sync.interval_seconds of the configuration] [env: GIT_SYNC_INTERVAL]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     interval: Option<u64>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Judges a push to the vault's repository, as git's pre-receive hook: what comes from another
+    /// machine than the owner's may bring and draft work, and touch nothing that the owner decides.
+    PreReceive(gate::Rule),
+    /// Makes that the hook of a bare repository on this machine, and says how to tell the two
+    /// machines' keys apart.
+    InstallHook {
+        /// The bare repository.
+        repository: std::path::PathBuf,
+        #[command(flatten)]
+        rule: gate::Rule,
+    },
 }
 
 fn main() -> ExitCode {
@@ -38,6 +56,11 @@ fn main() -> ExitCode {
 }
 
 async fn work(cli: Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Some(Command::PreReceive(rule)) => return gate::pre_receive(rule),
+        Some(Command::InstallHook { repository, rule }) => return gate::install(repository, rule),
+        None => {}
+    }
     let flags = Flags { sync_interval_seconds: cli.interval, ..Flags::default() };
     let setup = daemon::load(Program::SyncWatcher, &cli.common, &flags)?;
     let _instance = InstanceLock::take(&setup.data, &name(&setup.agent))?;

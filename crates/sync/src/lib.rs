@@ -7,6 +7,7 @@
 //!
 //! - [`Sync`]: the cycle, the heartbeats, and the arbiter of claims ([`claim::Publisher`]).
 //! - [`Report`], [`SyncError`], [`Status`]: what came of it.
+//! - [`Gate`]: the same rights of another machine, held by a hook at the remote.
 //! - [`LogHistory`]: what was committed of the audit logs.
 //! - [`Trial`]: a remote that is tried out before anything depends on it.
 //!
@@ -23,6 +24,7 @@
 
 mod cycle;
 mod engine;
+mod gate;
 mod git;
 mod guard;
 mod handle;
@@ -46,6 +48,7 @@ mod trial;
 mod worktree;
 
 pub use engine::Settings;
+pub use gate::{Gate, GateError, hook};
 pub use handle::Sync;
 pub use heartbeat::{BadNote, RemoteBeat};
 pub use history::LogHistory;
