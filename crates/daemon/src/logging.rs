@@ -21,10 +21,13 @@ pub fn init_logging(args: &CommonArgs, default: &str) {
     let asked = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
     let (filter, bad) = match (level, asked) {
         (Some(level), _) => (quieted(level), None),
-        (None, Some(asked)) => match EnvFilter::try_new(&asked) {
-            Ok(filter) => (filter, None),
-            Err(error) => (quieted(default), Some(error)),
-        },
+        // Libraries that write down what goes over the wire are unquieted by name only.
+        (None, Some(asked)) => {
+            match EnvFilter::try_new(&asked).and_then(|_| EnvFilter::try_new(format!("{QUIET},{asked}"))) {
+                Ok(filter) => (filter, None),
+                Err(error) => (quieted(default), Some(error)),
+            }
+        }
         (None, None) => (quieted(default), None),
     };
     let started = tracing_subscriber::fmt()

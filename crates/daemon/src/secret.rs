@@ -2,9 +2,10 @@
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 use crate::{Env, Failure};
 
@@ -46,6 +47,14 @@ pub enum SecretError {
         #[source]
         source: std::io::Error,
     },
+    /// The file is one of systemd's credentials, and there are none.
+    #[error("{}, which holds the secret of {of}, is a credential, and systemd gave this program none", path.display())]
+    NoCredentials {
+        /// Whose secret.
+        of: String,
+        /// As configured.
+        path: PathBuf,
+    },
     /// The file holds no secret.
     #[error("{}, which should hold the secret of {of}, {what}", path.display())]
     Content {
@@ -66,11 +75,18 @@ impl From<SecretError> for Failure {
             SecretError::Unset { name, .. } => failure
                 .hint(format!("set it, or put a line {name}=… into .env beside config.yaml (mode 0600)")),
             SecretError::Open { path, .. } => failure.hint(format!("chmod 600 {}", path.display())),
+            SecretError::NoCredentials { path, .. } => failure.hint(format!(
+                "put LoadCredential={}:/path/to/the/secret into the unit",
+                path.file_name().unwrap_or_default().to_string_lossy()
+            )),
             SecretError::Io { source, .. } => failure.because(source),
             SecretError::Content { .. } => failure.hint("put the secret alone into the file"),
         }
     }
 }
+
+/// What a `file` begins with that is one of systemd's credentials (`LoadCredential=`).
+const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
 
 /// The longest secret file, in bytes; tokens are far shorter.
 pub(crate) const LONGEST: u64 = 64 * 1024;
@@ -81,8 +97,20 @@ impl Env {
         let of = of.to_owned();
         match (&secret.env, &secret.file) {
             (Some(name), None) => self.secret_variable(name, of),
-            (None, Some(path)) => secret_file(path.clone(), of),
+            (None, Some(path)) => match path.strip_prefix(CREDENTIALS) {
+                Ok(name) => self.credential(name, path, of),
+                Err(_) => secret_file(path.clone(), of, 0o077),
+            },
             _ => Err(SecretError::Place { of }),
+        }
+    }
+
+    /// Systemd lets a service read its credentials by an access list, which shows as group rights.
+    fn credential(&self, name: &Path, configured: &Path, of: String) -> Result<SecretString, SecretError> {
+        let plain = name.components().count() == 1 && name.file_name().is_some();
+        match self.get("CREDENTIALS_DIRECTORY").filter(|_| plain) {
+            Some(directory) => secret_file(Path::new(directory).join(name), of, 0o007),
+            None => Err(SecretError::NoCredentials { of, path: configured.to_owned() }),
         }
     }
 
@@ -97,30 +125,33 @@ impl Env {
     }
 }
 
-fn secret_file(path: PathBuf, of: String) -> Result<SecretString, SecretError> {
+/// Reads a file that nobody has rights to beside its owner, as far as `others` says.
+fn secret_file(path: PathBuf, of: String, others: u32) -> Result<SecretString, SecretError> {
     let read = || {
         let file = std::fs::File::open(&path)?;
         let metadata = file.metadata()?;
-        let mut text = String::new();
+        // In one piece from the start, so that no part of it is left behind; wiped when it goes.
+        let length = usize::try_from(metadata.len().min(LONGEST)).unwrap_or_default();
+        let mut text = Zeroizing::new(String::with_capacity(length + 2));
         file.take(LONGEST + 1).read_to_string(&mut text)?;
         Ok((metadata, text))
     };
-    let (metadata, mut text) = match read() {
+    let (metadata, text) = match read() {
         Ok(read) => read,
         Err(source) => return Err(SecretError::Io { of, path, source }),
     };
     let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & others != 0 {
         return Err(SecretError::Open { of, path, mode });
     }
     if !metadata.is_file() || metadata.len() > LONGEST {
         return Err(SecretError::Content { of, path, what: "is no small file" });
     }
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    if text.is_empty() {
+    let value = text.trim_end_matches(['\r', '\n']);
+    if value.is_empty() {
         return Err(SecretError::Content { of, path, what: "is empty" });
     }
-    Ok(SecretString::from(text))
+    Ok(SecretString::from(value))
 }
 
 #[cfg(test)]
@@ -162,6 +193,24 @@ mod tests {
         check(&env, &at(write(&dir, "d", "hunter2\n", 0o604)), Err("chmod 600"));
         check(&env, &at(write(&dir, "e", "\n", 0o600)), Err("is empty"));
         check(&env, &at(dir.path().join("missing")), Err("cannot read"));
+    }
+
+    #[test]
+    fn a_secret_may_be_a_credential_of_systemds() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        write(&dir, "imap", "hunter2\n", 0o440);
+        write(&dir, "open", "hunter2\n", 0o444);
+        let surroundings = Surroundings {
+            variables: [("CREDENTIALS_DIRECTORY".to_owned(), dir.path().display().to_string())].into(),
+            directory: dir.path().into(),
+        };
+        let at = |name: &str| config::Secret { env: None, file: Some(Path::new(CREDENTIALS).join(name)) };
+        let env = Env::of(&surroundings);
+        check(&env, &at("imap"), Ok("hunter2"));
+        check(&env, &at("open"), Err("mode 0444"));
+        check(&env, &at("missing"), Err("cannot read"));
+        check(&env, &at("../imap"), Err("LoadCredential="));
+        check(&Env::default(), &at("imap"), Err("LoadCredential=imap:"));
     }
 
     #[test]

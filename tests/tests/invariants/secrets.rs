@@ -93,6 +93,66 @@ fn invariant_07_secrets_never_enter_the_vault() {
     }
 }
 
+/// A model's server that hears the key and refuses it.
+fn refusing_model() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
+    let port = listener.local_addr().expect("address").port();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for mut stream in listener.incoming().flatten() {
+            let mut heard = [0; 65536];
+            let count = stream.read(&mut heard).unwrap_or(0);
+            let key = String::from_utf8_lossy(&heard[..count]).contains("hunter4-model");
+            let status = if key { "401 Unauthorized" } else { "500 No key was heard" };
+            let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        }
+    });
+    port
+}
+
+#[test]
+fn at_the_level_trace_no_program_says_a_secret() {
+    let world = World::new();
+    let (mut cloud, mut owner) = (world.cloud(), world.owner());
+    let port = refusing_model();
+    let account = "imap: { host: 127.0.0.1, port: 1, security: tls, user: u, secret: { env: IMAP } }";
+    let mut said = Vec::new();
+    for machine in [&mut cloud, &mut owner] {
+        let mut config = std::fs::read_to_string(machine.config()).expect("config");
+        config.push_str(&format!("mail: [{{ name: work, address: owner@example.com, {account} }}]\n"));
+        config.push_str(&format!(
+            "drafter: {{ kind: llm, llm: {{ provider: openai, model: m, endpoint: 'http://127.0.0.1:{port}/v1/', retries: 0, api_key: {{ file: key }} }} }}\n"
+        ));
+        std::fs::write(machine.config(), config).expect("config");
+        let key = machine.config().with_file_name("key");
+        std::fs::write(&key, "hunter4-model\n").expect("key");
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("chmod");
+        machine.environment.insert("IMAP".into(), "hunter2-imap".into());
+        machine.environment.insert("RUST_LOG".into(), "trace".into());
+    }
+    for (machine, arguments) in [
+        (&cloud, &["--once"][..]),
+        (&cloud, &["--once", "--mock=false"]),
+        (&owner, &["--once"]),
+        (&owner, &["--once", "-vv"]),
+        (&owner, &["status"]),
+        (&owner, &["doctor"]),
+    ] {
+        let output = machine.run(arguments);
+        said.push(String::from_utf8_lossy(&output.stdout).into_owned());
+        said.push(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let said = said.join("\n");
+    assert!(
+        said.contains("TRACE") && said.contains("HTTP 401"),
+        "the key was sent and the level counts: {said}"
+    );
+    for secret in ["hunter2-imap", "hunter4-model"] {
+        let line = said.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is said");
+    }
+}
+
 #[test]
 fn a_secret_that_the_owner_types_stays_on_that_machine_and_the_owner_hears_of_it() {
     let world = World::new();
