@@ -4,6 +4,7 @@
 //! Secrets are never in it; a [`Secret`] says where one is to be found.
 
 mod approval;
+mod claude_code;
 mod limits;
 mod odoo;
 mod payment;
@@ -12,6 +13,7 @@ mod social;
 mod whatsapp;
 
 pub use approval::{Approval, UndoSeconds};
+pub use claude_code::ClaudeCode;
 pub use limits::{Ceiling, Limits, ToolLimit};
 pub use odoo::{Odoo, OdooApi};
 pub use payment::{BankApi, Payment};

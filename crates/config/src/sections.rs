@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use task::{AgentId, Amount, Currency, Role};
 
-use crate::{Approval, BankApi, Limits, Odoo, OdooApi, Page, Payment, Social, Whatsapp};
+use crate::{Approval, BankApi, ClaudeCode, Limits, Odoo, OdooApi, Page, Payment, Social, Whatsapp};
 
 /// All of `config.yaml`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -67,6 +67,7 @@ impl Config {
             ("watchers.poll_seconds", self.watchers.poll_seconds),
             ("health.heartbeat_seconds", self.health.heartbeat_seconds),
             ("mcp.timeout_seconds", self.mcp.timeout_seconds),
+            ("drafter.claude_code.timeout_seconds", self.drafter.claude_code.timeout_seconds),
         ] {
             if value == 0 {
                 return Err(format!("{key} must be at least 1"));
@@ -128,6 +129,7 @@ impl Config {
                     api_key: Some(secret("ANTHROPIC_API_KEY")),
                     ..Default::default()
                 },
+                claude_code: ClaudeCode { model: Some("sonnet".into()), ..Default::default() },
                 ..Default::default()
             },
             limits: Limits::sample(),
@@ -548,6 +550,9 @@ pub enum DrafterKind {
     Template,
     /// A language model.
     Llm,
+    /// Claude Code, with the tools that read and draft.
+    #[serde(rename = "claude-code")]
+    ClaudeCode,
 }
 
 /// `drafter:`
@@ -558,8 +563,10 @@ pub struct Drafter {
     pub kind: DrafterKind,
     /// A folder with the owner's own templates; the built-in ones stand in for what it lacks.
     pub templates: Option<PathBuf>,
-    /// The language model.
+    /// The language model; its budget holds for Claude Code, too.
     pub llm: Llm,
+    /// Claude Code.
+    pub claude_code: ClaudeCode,
 }
 
 /// Whose protocol a model speaks.

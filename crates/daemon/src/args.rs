@@ -41,6 +41,15 @@ pub enum HandbookCommand {
     Status,
     /// What the vault's handbook says otherwise than the accepted one.
     Diff,
+    /// What the vault's handbook and the templates make of a sample mail (or a task's Markdown); nothing is kept
+    /// and nothing is sent.
+    Test {
+        /// The mail as a file, as mail programs save it (.eml), or a task.
+        file: PathBuf,
+        /// Another handbook than the vault's.
+        #[arg(long, value_name = "FILE")]
+        handbook: Option<PathBuf>,
+    },
     /// Have the vault's handbook count on this machine; asks in the terminal, or takes the digest of what was seen.
     Accept {
         /// The digest that `status` and `diff` print.

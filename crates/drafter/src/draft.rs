@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use policy::House;
 use task::{Action, Role, Task};
+
+use crate::Accounts;
 
 /// A task to be drafted, with what belongs to it.
 #[derive(Clone, Copy, Debug)]
@@ -13,10 +16,12 @@ pub struct Request<'a> {
     pub task: &'a Task,
     /// The owner's handbook; may be empty.
     pub handbook: &'a str,
+    /// The rules of the handbook that drafting obeys.
+    pub house: &'a House,
     /// How drafts are signed.
     pub owner_name: &'a str,
-    /// The owner's account on the task's channel, for tasks that name none themselves.
-    pub account: &'a str,
+    /// The owner's accounts, for tasks that name none themselves.
+    pub accounts: &'a Accounts,
     /// Who drafts; what a role may not even propose is left to the owner.
     pub role: Role,
     /// Now.

@@ -1,6 +1,7 @@
 //! What a task's message says, as far as words alone can tell: who wrote, in which language, and
 //! what is wanted.
 
+use policy::House;
 use task::{Body, Task, TaskKind};
 
 use crate::text::{has, line, own_words, sentences};
@@ -19,6 +20,19 @@ impl Language {
             Language::English => "en",
             Language::German => "de",
         }
+    }
+
+    /// Every language with templates.
+    pub(crate) const ALL: [Language; 2] = [Language::English, Language::German];
+
+    /// The language to answer in: the message's own where the handbook allows it, else the first one
+    /// that it allows and that there are templates for.
+    pub(crate) fn allowed(self, house: &House) -> Self {
+        let allowed = &house.languages;
+        if allowed.is_empty() || allowed.iter().any(|code| code == self.code()) {
+            return self;
+        }
+        allowed.iter().find_map(|code| Self::ALL.into_iter().find(|one| one.code() == code)).unwrap_or(self)
     }
 
     /// German only where it is clear: common German words, clearly more of them than English ones.
@@ -313,8 +327,14 @@ fn quotable(sentence: &str) -> bool {
 
 /// A word that looks like a document's number: `INV-2026-014`, `RE2026/17`, `#4711`.
 fn reference(text: &str) -> Option<String> {
+    references(text).into_iter().next()
+}
+
+/// All of them, each once.
+pub(crate) fn references(text: &str) -> Vec<String> {
     let words = text.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ';' | '"'));
-    words.map(|word| word.trim_matches(['.', ':', '?', '!'])).find_map(|word| {
+    let mut found: Vec<String> = Vec::new();
+    for word in words.map(|word| word.trim_matches(['.', ':', '?', '!', '*'])) {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         let upper = word.strip_prefix('#').unwrap_or(word).to_ascii_uppercase();
         let marked = word.starts_with('#')
@@ -323,8 +343,11 @@ fn reference(text: &str) -> Option<String> {
                 .any(|start| upper.starts_with(start));
         let plain =
             word.len() <= 30 && word.chars().all(|c| c.is_ascii_alphanumeric() || "#-/_.".contains(c));
-        (marked && digits >= 2 && plain).then(|| word.to_owned())
-    })
+        if marked && digits >= 2 && plain && !found.iter().any(|known| known == word) {
+            found.push(word.to_owned());
+        }
+    }
+    found
 }
 
 #[cfg(test)]

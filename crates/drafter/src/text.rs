@@ -1,5 +1,7 @@
 //! Strangers' text, made fit to be looked at and quoted.
 
+pub(crate) use policy::has_word as has;
+
 /// Characters that reorder or hide text; they have no business in a line that we write.
 fn hidden(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -57,20 +59,6 @@ fn introduces_quote(line: &str) -> bool {
         || line.starts_with("On ") && line.ends_with("wrote:")
         || line.starts_with("Am ") && line.ends_with("schrieb:")
         || line.starts_with("Am ") && line.contains(" schrieb ") && line.ends_with(':')
-}
-
-/// Whether `text` has `phrase` at a word's start and, unless it ends in `*`, at a word's end.
-/// Both in lower case.
-pub(crate) fn has(text: &str, phrase: &str) -> bool {
-    let (phrase, stem) = match phrase.strip_suffix('*') {
-        Some(phrase) => (phrase, true),
-        None => (phrase, false),
-    };
-    text.match_indices(phrase).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + phrase.len()..].chars().next();
-        !before.is_some_and(char::is_alphanumeric) && (stem || !after.is_some_and(char::is_alphanumeric))
-    })
 }
 
 /// The sentences of a text, in order, each one line.

@@ -55,8 +55,14 @@ impl Fixture {
 
     fn drafter(&self) -> Box<dyn Drafter> {
         let clock = Arc::new(FixedClock::new("2026-02-23T03:15:00Z".parse().expect("time")));
-        build(&self.config, Some(SecretString::from("the-key")), self.budget_file(), clock)
-            .expect("a drafter")
+        build(
+            &self.config,
+            Some(SecretString::from("the-key")),
+            self.budget_file(),
+            drafter::ToolServers::default(),
+            clock,
+        )
+        .expect("a drafter")
     }
 
     async fn draft(&self, task: &Task) -> Draft {
@@ -359,8 +365,15 @@ fn a_configuration_that_cannot_work_is_refused() {
         let mut config = config::Drafter { kind: DrafterKind::Llm, ..Default::default() };
         config.llm.provider = provider;
         config.llm.endpoint = endpoint.map(str::to_owned);
-        let error =
-            build(&config, None, "/nowhere".into(), Arc::new(task::SystemClock)).err().expect("refused");
+        let error = build(
+            &config,
+            None,
+            "/nowhere".into(),
+            drafter::ToolServers::default(),
+            Arc::new(task::SystemClock),
+        )
+        .err()
+        .expect("refused");
         assert!(error.to_string().contains(part), "{error}");
     };
     check(Provider::Anthropic, None, "api_key is missing");

@@ -216,11 +216,15 @@ async fn a_payment_is_drafted_only_when_everything_is_there_and_valid() {
         };
         assert!(question.contains(part), "{question}");
     };
-    check("Please pay Muster GmbH.", "payee is missing; iban is missing; amount is missing").await;
+    check(
+        "Please pay Muster GmbH.",
+        "iban is missing; payee is missing; amount is missing; reference is missing",
+    )
+    .await;
     check(&PAYMENT.replace("3000", "3001").replace("0130 00", "0130 01"), "iban").await;
     check(&PAYMENT.replace("1.250,00 EUR", "1.250 EUR"), "two ways").await;
     check(&PAYMENT.replace(" EUR", ""), "currency is missing").await;
-    check(&format!("{PAYMENT}IBAN: GB82WEST12345698765432\n"), "iban is said twice").await;
+    check(&format!("{PAYMENT}IBAN: GB82WEST12345698765432\n"), "several accounts are named").await;
     check(&format!("{PAYMENT}Currency: USD\n"), "currency is said twice").await;
 }
 
@@ -257,6 +261,29 @@ async fn a_task_that_names_no_account_gets_the_requests() {
     task.front.account = None;
     let Draft::Proposal { action, .. } = draft(&drafter(), &task).await else { panic!("a proposal") };
     assert_eq!(action.account, "default@example.org");
+}
+
+#[tokio::test]
+async fn a_task_without_an_account_gets_the_right_servers_or_a_question_and_never_the_mailbox() {
+    let account =
+        async |id: &str, yaml: &str, text: &str| match draft(&drafter(), &task(id, yaml, text)).await {
+            Draft::Proposal { action, .. } => Ok(action.account),
+            Draft::NeedsPerson { question, .. } => Err(question),
+            Draft::NoAction { reason } => panic!("{reason}"),
+        };
+    let invoice = "Customer: Northwind GmbH\nDescription: Design\nPrice: 1.250,00 €";
+    assert_eq!(account("ODOO_1", "subject: x", invoice).await.as_deref(), Ok("books"));
+    assert_eq!(
+        account("SOCIAL_1", "platform: x", "Our new shop is open!").await.as_deref(),
+        Ok("owner-on-x")
+    );
+    let check = |asked: Result<String, String>| {
+        assert!(asked.as_ref().is_err_and(|question| question.contains("on whose account")), "{asked:?}");
+    };
+    check(account("SOCIAL_1", "platform: linkedin", "Our new shop is open!").await);
+    check(account("WHATSAPP_1", "from: '+491701234567'", "Hi, can we meet?").await);
+    // A payment is never made from an account that nobody named.
+    check(account("PAYMENT_1", "subject: x", PAYMENT).await);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use reports::{AgentSign, Given, Reporter};
 use task::{AgentId, Clock};
 use tokio_util::sync::CancellationToken;
 use vault::{Folder, Vault};
-use worker::{Duties, Found, Vitals};
+use worker::{Duties, Found, Vitals, server_environment};
 
 use crate::commands::mode;
 
@@ -114,18 +114,6 @@ impl OwnersDuties {
 }
 
 fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
-    let modes = &setup.modes;
-    let switches = [
-        ("DRY_RUN", modes.dry_run),
-        ("MOCK_DATA", modes.mock_data),
-        ("ODOO_MOCK", modes.odoo_mock),
-        ("WHATSAPP_MOCK", modes.whatsapp_mock),
-        ("PAYMENT_MOCK", modes.payment_mock),
-    ];
-    let mut environment: Vec<(String, String)> =
-        switches.iter().map(|(name, on)| ((*name).to_owned(), on.to_string())).collect();
-    environment.push(("AGENT_ID".into(), setup.agent.to_string()));
-    environment.push(("AGENT_ROLE".into(), setup.role.to_string()));
     Ok(mcp_client::Settings {
         directory: onboarding::checks::programs_folder(setup)?,
         agent: setup.agent.clone(),
@@ -133,7 +121,7 @@ fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
         max_class: Class::Dangerous,
         config: setup.config_file.clone(),
         data: setup.data.root().to_owned(),
-        environment,
+        environment: server_environment(setup),
         timeout: Duration::from_secs(setup.config.mcp.timeout_seconds),
     })
 }

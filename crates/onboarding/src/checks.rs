@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use daemon::{Failure, OrFailure as _, Setup};
+use daemon::Setup;
 use task::SystemClock;
 use vault::Vault;
 
@@ -210,14 +210,7 @@ fn newest_log(folder: &Path) -> Option<DateTime<Utc>> {
     days.max()
 }
 
-/// Where the tool servers' programs are: as configured, else beside this program.
-pub fn programs_folder(setup: &Setup) -> Result<PathBuf, Failure> {
-    if let Some(directory) = &setup.config.mcp.directory {
-        return Ok(directory.clone());
-    }
-    let own = std::env::current_exe().or_failed("cannot find this program's own folder")?;
-    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
-}
+pub use worker::server_folder as programs_folder;
 
 /// The programs beside this one: that they are there, start, and are of the same version.
 pub fn programs(folder: &Path, names: &[&str], version: &str) -> Vec<Finding> {

@@ -1,5 +1,6 @@
-//! The rules in the handbook: its YAML front matter may lower what `config.yaml` allows under
-//! `limits`, and nothing else. What would raise a limit has no effect and is said.
+//! The rules in the handbook's YAML front matter: it may lower what `config.yaml` allows under
+//! `limits`, where what would raise a limit has no effect and is said, and it says how drafts are written
+//! ([`House`]).
 //!
 //! ```text
 //! ---
@@ -7,6 +8,8 @@
 //!   per_recipient_per_day: 3
 //!   tools: { send_whatsapp: { per_day: 5 } }
 //!   payments: { EUR: { single: "500.00" } }
+//! signature: "Kind regards, Jane"
+//! blocked: ["@spam.example"]
 //! ---
 //! # Company handbook
 //! ```
@@ -17,10 +20,13 @@ use config::{Ceiling, Limits, ToolLimit};
 use serde::Deserialize;
 use task::{Amount, Call, Currency, excerpt, strict_yaml};
 
-/// What a handbook says of limits.
+use crate::House;
+
+/// What a handbook says of limits and of drafting.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct HouseRules {
     lowered: Lowered,
+    house: House,
     /// Keys of the front matter that are no rules of this program, such as an editor's tags.
     pub unknown: Vec<String>,
 }
@@ -37,6 +43,9 @@ pub enum HouseRulesError {
     /// Its rules do not fit.
     #[error("rules in the handbook do not fit: {0}")]
     Rules(String),
+    /// They contradict each other.
+    #[error("rules in the handbook contradict each other: {}", .0.join("; "))]
+    Contradiction(Vec<String>),
 }
 
 /// What is left of the limits under a handbook.
@@ -95,12 +104,20 @@ impl HouseRules {
         let unfit = |error: serde_yaml::Error| HouseRulesError::Rules(excerpt(&error.to_string()));
         let keys: Option<BTreeMap<String, serde_yaml::Value>> = serde_yaml::from_str(yaml).map_err(unfit)?;
         let mut rules = Self::default();
+        let mut house = serde_yaml::Mapping::new();
         for (key, value) in keys.unwrap_or_default() {
             if key == "limits" {
                 rules.lowered = serde_yaml::from_value(value).map_err(unfit)?;
+            } else if Self::DRAFTING.contains(&key.as_str()) {
+                house.insert(key.into(), value);
             } else {
                 rules.unknown.push(excerpt(&key));
             }
+        }
+        rules.house = serde_yaml::from_value(serde_yaml::Value::Mapping(house)).map_err(unfit)?;
+        let against = rules.house.settle();
+        if !against.is_empty() {
+            return Err(HouseRulesError::Contradiction(against));
         }
         match rules.lowered.tools.keys().find(|name| !Call::NAMES.contains(&name.as_str())) {
             Some(name) => Err(HouseRulesError::Rules(format!(
@@ -110,6 +127,15 @@ impl HouseRules {
             ))),
             None => Ok(rules),
         }
+    }
+
+    /// The keys of the front matter that drafting obeys.
+    pub const DRAFTING: [&str; 8] =
+        ["tone", "signature", "languages", "working_hours", "vips", "blocked", "payees", "never"];
+
+    /// The rules for drafting, with what one payment may be under `limits` and these rules.
+    pub fn house(&self, limits: &Limits) -> House {
+        House { ceilings: self.tighten(limits).limits.payments, ..self.house.clone() }
     }
 
     /// A handbook's words without its front matter; all of it when that cannot be read.

@@ -6,10 +6,12 @@
 
 mod credential;
 mod governor;
+mod house;
 mod house_rules;
 
 pub use credential::{Credential, Finding, Holds, cloud_refusals, cloud_warnings};
 pub use governor::{DAY, Effect, HOUR, History, Ruling, Window, govern, recipients};
+pub use house::{House, Payee, Sender, WorkingHours, has_word};
 pub use house_rules::{HouseRules, HouseRulesError, Tightened};
 
 use chrono::TimeDelta;

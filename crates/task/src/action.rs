@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Amount, Currency, Digest, canonical};
+use crate::{Amount, Currency, Digest, Platform, canonical};
 
 /// The MCP servers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -155,20 +155,6 @@ pub struct InvoicePosting {
     pub total: Amount,
     /// Currency of the total.
     pub currency: Currency,
-}
-
-/// Where social posts go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Platform {
-    /// LinkedIn
-    Linkedin,
-    /// Facebook
-    Facebook,
-    /// Instagram
-    Instagram,
-    /// X
-    Twitter,
 }
 
 /// Arguments of `post_linkedin`, `post_facebook`, `post_instagram` and `post_twitter`.
@@ -331,16 +317,14 @@ calls! {
     InitiatePayment(Payment) = Payment / "initiate_payment",
 }
 
-/// The longest text of a post per platform, in Unicode scalar values, from the platforms' own
-/// help pages: X 280, Instagram 2,200, LinkedIn 3,000, Facebook 63,206.
-fn post_limit(platform: Platform) -> usize {
-    match platform {
-        Platform::Twitter => 280,
-        Platform::Instagram => 2_200,
-        Platform::Linkedin => 3_000,
-        Platform::Facebook => 63_206,
-    }
+/// A post that its platform takes.
+fn post(text: &str, platform: Platform) -> Result<(), String> {
+    filled("text", text)?;
+    platform.takes(text)
 }
+
+/// The longest text of a WhatsApp message, in Unicode scalar values (WhatsApp Business Messaging API).
+const WHATSAPP_LIMIT: usize = 4_096;
 
 impl Call {
     /// What the types alone cannot say; the error is a fragment.
@@ -365,6 +349,12 @@ impl Call {
                 if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(format!("to {:?} is no E.164 number such as +491701234567", message.to));
                 }
+                let length = message.text.chars().count();
+                if length > WHATSAPP_LIMIT {
+                    return Err(format!(
+                        "text has {length} characters; WhatsApp takes at most {WHATSAPP_LIMIT}"
+                    ));
+                }
                 filled("text", &message.text)
             }
             Call::InitiatePayment(payment) => {
@@ -373,13 +363,9 @@ impl Call {
                 if payment.amount.is_zero() {
                     return Err("amount is zero".into());
                 }
-                use iban::IbanLike as _;
-                match payment.iban.parse::<iban::Iban>() {
-                    Ok(iban) if iban.electronic_str() == payment.iban => Ok(()),
-                    Ok(_) => {
-                        Err(format!("iban {:?} must be written without spaces, in capitals", payment.iban))
-                    }
-                    Err(error) => Err(format!("iban {:?} is not valid: {error}", payment.iban)),
+                match crate::iban(&payment.iban)? {
+                    iban if iban == payment.iban => Ok(()),
+                    _ => Err(format!("iban {:?} must be written without spaces, in capitals", payment.iban)),
                 }
             }
         }
@@ -448,15 +434,6 @@ fn message_id(text: &str) -> Result<(), String> {
         && text.len() > 2
         && !text.chars().any(|c| c.is_control() || c.is_whitespace());
     if fits { Ok(()) } else { Err(format!("{text:?} is no message id such as <id@example.com>")) }
-}
-
-fn post(text: &str, platform: Platform) -> Result<(), String> {
-    filled("text", text)?;
-    let (length, limit) = (text.chars().count(), post_limit(platform));
-    if length > limit {
-        return Err(format!("text has {length} characters; {platform:?} takes at most {limit}"));
-    }
-    Ok(())
 }
 
 fn filled(what: &str, text: &str) -> Result<(), String> {

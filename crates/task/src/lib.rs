@@ -29,12 +29,13 @@ mod kind;
 mod log_chain;
 mod money;
 mod order;
+mod platform;
 mod stage;
 pub mod strict_yaml;
 
 pub use action::{
     Action, ActionError, Attachment, Call, EmailMessage, Invoice, InvoiceLine, InvoicePosting, Payment,
-    Platform, Server, SocialDraft, SocialPost, WhatsappMessage,
+    Server, SocialDraft, SocialPost, WhatsappMessage,
 };
 pub use agent::{AgentId, AgentIdError, Role};
 pub use audit::{AuditEvent, AuditRecord, ChainHead, Outcome as AuditOutcome};
@@ -52,6 +53,7 @@ pub use id::{FileName, FileNameError, MAX_ID, Marker, TaskId, TaskIdError, slug}
 pub use introduction::Introduction;
 pub use kind::TaskKind;
 pub use log_chain::{BadRecord, Chain};
-pub use money::{Amount, AmountError, Currency};
+pub use money::{Amount, AmountError, Currency, iban};
 pub use order::{Mode, Order, OrderError, action_digest};
+pub use platform::Platform;
 pub use stage::{Location, Misplaced, Stage, StageName};

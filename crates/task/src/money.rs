@@ -82,6 +82,13 @@ impl JsonSchema for Amount {
 #[serde(try_from = "String", into = "String")]
 pub struct Currency(String);
 
+impl Currency {
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Currency {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -123,6 +130,18 @@ impl JsonSchema for Currency {
             "description": "ISO 4217 code, for example EUR"
         })
     }
+}
+
+/// An account number (IBAN, ISO 13616) in its one form, without spaces and in capitals; the error is a
+/// fragment.
+pub fn iban(text: &str) -> Result<String, String> {
+    use iban::IbanLike as _;
+    let plain: String =
+        text.chars().filter(|c| !c.is_whitespace() && *c != '-').flat_map(char::to_uppercase).collect();
+    plain
+        .parse::<iban::Iban>()
+        .map(|iban| iban.electronic_str().to_owned())
+        .map_err(|error| format!("iban {:?} is not valid: {error}", crate::excerpt(text)))
 }
 
 #[cfg(test)]

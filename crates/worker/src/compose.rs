@@ -1,11 +1,13 @@
 //! Putting the parts together from a program's setup, the same way on both machines.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use claim::Claims;
 use config::Channel;
 use daemon::{Failure, OrFailure as _, Setup};
+use drafter::Accounts;
 use secrecy::SecretString;
 use sync::{Side, Sync};
 use task::{Clock, Role};
@@ -87,16 +89,20 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
         vault: vault.clone(),
         claims,
         sync: sync.clone(),
-        drafter: drafter::build(&config.drafter, model_key(setup)?, setup.data.budget(), Arc::clone(&clock))
-            .or_usage("cannot set up the drafter")?,
+        drafter: drafter::build(
+            &config.drafter,
+            model_key(setup)?,
+            setup.data.budget(),
+            tool_servers(setup)?,
+            Arc::clone(&clock),
+        )
+        .or_usage("cannot set up the drafter")?,
         agent: setup.agent.clone(),
         role: setup.role,
         owner_name: config.owner.name.clone(),
-        account: config
-            .mail
-            .first()
-            .map_or_else(|| "owner@example.com".to_owned(), |mail| mail.address.clone()),
+        accounts: accounts(setup),
         limits: config.claims.clone(),
+        allowance: config.limits.clone(),
         quiet: Duration::from_secs(config.vault.quiet_seconds),
         handbook: handbook(setup, &vault),
         kill_switch: match setup.role {
@@ -109,6 +115,75 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
         Watchers::new(vault.clone(), setup.data.watch(), (&config.watchers).into(), Arc::clone(&clock));
     let vitals = Vitals::open(setup, vault.clone(), sync.clone(), watchers.channels(), clock)?;
     Ok(Composed { vault, sync, worker, watchers, vitals })
+}
+
+/// The owner's accounts of a setup; those of the sample services where they stand in.
+pub(crate) fn accounts(setup: &Setup) -> Accounts {
+    let (config, modes) = (&setup.config, &setup.modes);
+    let sample = |mocked: bool, name: &str| mocked.then(|| name.to_owned());
+    let social = config.social.as_ref();
+    let page = |of: fn(&config::Social) -> &Option<config::Page>| {
+        let page = social.and_then(|social| of(social).as_ref());
+        page.map(|page| page.id.clone()).or_else(|| sample(modes.mock_data, "owner"))
+    };
+    Accounts {
+        mail: config
+            .mail
+            .first()
+            .map(|mail| mail.address.clone())
+            .or_else(|| sample(modes.mock_data, "owner@example.com")),
+        books: config
+            .odoo
+            .as_ref()
+            .map(|odoo| odoo.database.clone())
+            .or_else(|| sample(modes.odoo_mock, "books")),
+        linkedin: page(|social| &social.linkedin),
+        facebook: page(|social| &social.facebook),
+        instagram: page(|social| &social.instagram),
+        x: page(|social| &social.x),
+        whatsapp: config
+            .whatsapp
+            .as_ref()
+            .map(|whatsapp| whatsapp.phone_number_id.clone())
+            .or_else(|| sample(modes.whatsapp_mock, "+4915155500001")),
+    }
+}
+
+/// The tool servers, for a drafter that starts them itself.
+fn tool_servers(setup: &Setup) -> Result<drafter::ToolServers, Failure> {
+    Ok(drafter::ToolServers {
+        directory: server_folder(setup)?,
+        config: setup.config_file.clone(),
+        data: setup.data.root().to_owned(),
+        environment: server_environment(setup),
+        folder: setup.data.root().join("claude"),
+    })
+}
+
+/// Where the tool servers' programs are: as configured, else beside this program.
+pub fn server_folder(setup: &Setup) -> Result<PathBuf, Failure> {
+    if let Some(directory) = &setup.config.mcp.directory {
+        return Ok(directory.clone());
+    }
+    let own = std::env::current_exe().or_failed("cannot find this program's own folder")?;
+    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// What the tool servers are told of this machine: its modes, its name and its role.
+pub fn server_environment(setup: &Setup) -> Vec<(String, String)> {
+    let modes = &setup.modes;
+    let switches = [
+        ("DRY_RUN", modes.dry_run),
+        ("MOCK_DATA", modes.mock_data),
+        ("ODOO_MOCK", modes.odoo_mock),
+        ("WHATSAPP_MOCK", modes.whatsapp_mock),
+        ("PAYMENT_MOCK", modes.payment_mock),
+    ];
+    let mut environment: Vec<(String, String)> =
+        switches.iter().map(|(name, on)| ((*name).to_owned(), on.to_string())).collect();
+    environment.push(("AGENT_ID".into(), setup.agent.to_string()));
+    environment.push(("AGENT_ROLE".into(), setup.role.to_string()));
+    environment
 }
 
 fn model_key(setup: &Setup) -> Result<Option<SecretString>, Failure> {

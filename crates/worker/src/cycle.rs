@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use claim::{Claims, Observation, Owned, Taken};
-use drafter::{Drafter, Request};
+use drafter::{Accounts, Drafter, Request};
 use futures::FutureExt as _;
-use policy::HouseRules;
+use policy::{House, HouseRules};
 use router::Route;
 use sync::Sync;
-use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Role, Stage, Task, TaskId, TaskKind};
+use task::{
+    AgentId, AuditEvent, AuditOutcome, Clock, Location, Priority, Role, Stage, Task, TaskId, TaskKind,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vault::{Handbook, HandbookError, KillSwitch, ReadError, TaskFile, Vault};
@@ -37,10 +39,12 @@ pub struct Parts {
     pub role: Role,
     /// How drafts are signed.
     pub owner_name: String,
-    /// Whose account answers when a task names none.
-    pub account: String,
+    /// The owner's accounts, for tasks that name none.
+    pub accounts: Accounts,
     /// Claims and retries.
     pub limits: config::Claims,
+    /// How much may leave; what one payment may be is asked about before it is proposed.
+    pub allowance: config::Limits,
     /// How long a half-written file is left alone.
     pub quiet: Duration,
     /// How the owner wants to be represented; what was accepted of it.
@@ -74,6 +78,9 @@ pub enum WorkerError {
     /// The accepted handbook.
     #[error(transparent)]
     Handbook(#[from] HandbookError),
+    /// Its rules.
+    #[error("{0}; accept another one: handbook accept")]
+    HouseRules(#[from] policy::HouseRulesError),
     /// Its next place.
     #[error(transparent)]
     Move(#[from] vault::MoveError),
@@ -234,9 +241,17 @@ impl Worker {
             found.stopped = true;
             return found;
         }
+        // Without the owner's rules nothing is drafted, and no task is to blame for it.
+        let house = match self.house().await {
+            Ok(house) => house,
+            Err(error) => {
+                found.trouble(format!("nothing is drafted: {error}"));
+                return found;
+            }
+        };
         let now = self.parts.clock.now();
         let (vault, quiet) = (self.parts.vault.clone(), self.quiet());
-        let looked = blocking(move || look(&vault, now, quiet)).await;
+        let looked = blocking(move || look(&vault, now, quiet, &house)).await;
         let Some(looked) = looked else { return found };
         for id in &looked.found.taken_in {
             self.log(AuditEvent::new("intake", Some(id.clone()))).await;
@@ -265,6 +280,12 @@ impl Worker {
         }
         self.work_on(cancel, &mut found).await;
         found
+    }
+
+    async fn house(&self) -> Result<House, WorkerError> {
+        let handbook = self.parts.handbook.clone();
+        let text = blocking(move || handbook.accepted()).await.ok_or(WorkerError::Ending)??;
+        Ok(HouseRules::read(&text)?.house(&self.parts.allowance))
     }
 
     fn quiet(&self) -> TimeDelta {
@@ -368,12 +389,13 @@ impl Worker {
             blocking(move || Ok::<_, WorkerError>((vault.read(&location)?, handbook.accepted()?)))
                 .await
                 .ok_or(WorkerError::Ending)??;
-        let account = file.task.front.account.as_deref().unwrap_or(&parts.account).to_owned();
+        let house = HouseRules::read(&handbook)?.house(&parts.allowance);
         let request = Request {
             task: &file.task,
             handbook: HouseRules::words(&handbook),
+            house: &house,
             owner_name: &parts.owner_name,
-            account: &account,
+            accounts: &parts.accounts,
             role: parts.role,
             now: parts.clock.now(),
         };
@@ -384,6 +406,9 @@ impl Worker {
             () = tokio::time::sleep(limit) => return Err(WorkerError::Slow(parts.limits.work_minutes)),
         };
         let mut task = file.task.clone();
+        if drafter::writers(&task).iter().any(|who| house.is_vip(who)) {
+            task.front.priority = Priority::High;
+        }
         let stage = outcome::apply(&mut task, draft, &parts.agent, parts.role, parts.clock.now());
         let mut event =
             AuditEvent::new("draft", Some(task.front.id.clone())).with("stage", stage.to_string());

@@ -1,4 +1,6 @@
-//! The owner's handbook, as a machine lives by it: what was accepted there, and accepting.
+//! The owner's handbook, as a machine lives by it: what was accepted there, accepting, and trying it out.
+
+mod trial;
 
 use std::fmt::Write as _;
 
@@ -48,6 +50,15 @@ pub fn handbook_command(
     match command {
         HandbookCommand::Status => print(&status(setup, &handbook)?),
         HandbookCommand::Diff => print(&changes(setup, &handbook)?),
+        HandbookCommand::Test { file, handbook: other } => {
+            let text = match other {
+                Some(path) => std::fs::read_to_string(path)
+                    .or_failed(format!("cannot read the handbook {}", path.display()))?,
+                None => page(&handbook)?.0,
+            };
+            checked(setup, &text).map_err(|failure| failure.hint("mend the front matter of the handbook"))?;
+            print(&trial::run(setup, &text, file)?)
+        }
         HandbookCommand::Accept { digest } => {
             let seen = match digest {
                 Some(digest) => *digest,
@@ -73,7 +84,7 @@ pub fn handbook_command(
 fn accept(setup: &Setup, vault: &Vault, handbook: &Handbook, seen: &Digest) -> Result<(), Failure> {
     let cannot = "cannot accept the handbook";
     let (text, _) = page(handbook)?;
-    HouseRules::read(&text).or_failed(cannot)?;
+    checked(setup, &text)?;
     let text = handbook.accept(seen).or_failed(cannot)?;
     // The page that was kept is the one with this digest, whatever was read first.
     HouseRules::read(&text).or_failed(cannot)?;
@@ -83,6 +94,19 @@ fn accept(setup: &Setup, vault: &Vault, handbook: &Handbook, seen: &Digest) -> R
         .log(&setup.agent, event, SystemClock.now())
         .or_failed("the handbook was accepted but not logged")?;
     Ok(())
+}
+
+/// Rules that can be read and contradict neither each other nor the configuration.
+fn checked(setup: &Setup, handbook: &str) -> Result<HouseRules, Failure> {
+    let rules = HouseRules::read(handbook).or_failed("cannot accept the handbook")?;
+    let own: Vec<&str> = setup.config.mail.iter().map(|mail| mail.address.as_str()).collect();
+    match &rules.house(&setup.config.limits).against(&own)[..] {
+        [] => Ok(rules),
+        against => Err(Failure::failed(format!(
+            "cannot accept the handbook: it contradicts config.yaml: {}",
+            against.join("; ")
+        ))),
+    }
 }
 
 fn page(handbook: &Handbook) -> Result<(String, Digest), Failure> {
@@ -119,6 +143,16 @@ fn rules(setup: &Setup, handbook: &str) -> String {
     let mut text = String::new();
     if tightened.lowered.is_empty() {
         text.push_str("rules     none that lowers a limit of config.yaml\n");
+    }
+    if let Ok(rules) = HouseRules::read(handbook) {
+        let house = rules.house(&setup.config.limits);
+        for (what, lines) in trial::rules(&house) {
+            let _ = writeln!(text, "{what:<9} {lines}");
+        }
+        let own: Vec<&str> = setup.config.mail.iter().map(|mail| mail.address.as_str()).collect();
+        for line in house.against(&own) {
+            let _ = writeln!(text, "WRONG     {line}");
+        }
     }
     for (label, lines) in [("lowered", &tightened.lowered), ("ignored", &tightened.ignored)] {
         for line in lines {

@@ -23,7 +23,9 @@ mod once;
 mod outcome;
 mod vitals;
 
-pub use compose::{Composed, compose, loop_settings, open_sync, open_vault, sources};
+pub use compose::{
+    Composed, compose, loop_settings, open_sync, open_vault, server_environment, server_folder, sources,
+};
 pub use cycle::{Parts, Worker, WorkerError};
 pub use event_loop::{Duties, LoopSettings, run};
 pub use finding::Found;

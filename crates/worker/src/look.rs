@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use policy::House;
 use task::{Location, Priority, Stage};
 use vault::{Folder, ReadError, Vault};
 
@@ -17,7 +18,7 @@ pub(crate) struct Looked {
 }
 
 /// Takes in what people dropped, sets aside what is no task, and lists the rest.
-pub(crate) fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta) -> Looked {
+pub(crate) fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta, house: &House) -> Looked {
     let mut found = Found::default();
     match vault.intake(now, quiet) {
         Ok(intake) => {
@@ -44,7 +45,9 @@ pub(crate) fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta) -> Looke
                 }
                 match vault.read(&entry.location) {
                     Ok(file) => {
-                        candidates.push((file.task.front.priority, file.task.front.created, entry.location));
+                        let vip = drafter::writers(&file.task).iter().any(|who| house.is_vip(who));
+                        let priority = if vip { Priority::High } else { file.task.front.priority };
+                        candidates.push((priority, file.task.front.created, entry.location));
                     }
                     Err(ReadError::Gone(_)) => {}
                     // It may be half-written by a person, and is read again when it has been quiet.

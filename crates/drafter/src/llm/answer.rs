@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
-use task::{Action, Call, EmailMessage, Invoice, Platform, SocialPost, TaskKind};
+use task::{Call, EmailMessage, Invoice, Platform, SocialPost, TaskKind};
 
 use crate::fields::money;
 use crate::message::{Message, bare_address, original};
-use crate::template::{account, number, participants, platform_of, platforms, reply_subject, thread, tool};
+use crate::template::{
+    mailbox, number, on_behalf, participants, platform_of, platforms, reply_subject, thread, tool,
+};
 use crate::text::line;
 use crate::{Draft, Request};
 
@@ -21,9 +23,9 @@ const STEP: usize = 300;
 const WORDS: usize = 10_000;
 
 /// What may be proposed for one task.
-pub(super) struct Rules {
+pub(crate) struct Rules {
     /// The tools that fit the task's kind.
-    pub(super) tools: Vec<&'static str>,
+    pub(crate) tools: Vec<&'static str>,
     to: Option<String>,
     cc: Vec<String>,
     reply_to: Option<String>,
@@ -55,7 +57,7 @@ struct Proposed {
 impl Rules {
     /// None where no model is asked: payments are read by code alone, a private message has no
     /// tool, and other kinds have nothing to propose.
-    pub(super) fn of(request: &Request<'_>, message: &Message) -> Option<Self> {
+    pub(crate) fn of(request: &Request<'_>, message: &Message) -> Option<Self> {
         let task = request.task;
         let front = &task.front;
         let none =
@@ -63,7 +65,7 @@ impl Rules {
         let rules = match TaskKind::of(&front.id) {
             TaskKind::Email => {
                 let to = front.reply_to.as_deref().map(bare_address).or_else(|| message.from.clone())?;
-                let cc = participants(task, &account(request));
+                let cc = participants(task, &mailbox(request));
                 Self { tools: vec!["send_email"], to: Some(to), cc, ..none() }
             }
             kind @ (TaskKind::Linkedin | TaskKind::Facebook | TaskKind::Instagram | TaskKind::Twitter) => {
@@ -98,7 +100,7 @@ impl Rules {
     }
 
     /// The same rules, in words for the model.
-    pub(super) fn constraints(&self) -> Vec<String> {
+    pub(crate) fn constraints(&self) -> Vec<String> {
         let mut all = Vec::new();
         if let Some(to) = &self.to {
             all.push(format!("The only recipient is {to}. No bcc, no attachments."));
@@ -113,7 +115,7 @@ impl Rules {
     }
 
     /// Turns an answer into a draft, or says what is wrong with it, for the model to read.
-    pub(super) fn judge(&self, request: &Request<'_>, text: &str, drafter: &str) -> Result<Draft, String> {
+    pub(crate) fn judge(&self, request: &Request<'_>, text: &str, drafter: &str) -> Result<Draft, String> {
         let json = object_in(text).ok_or("the answer has no JSON object")?;
         let answer: Answer =
             serde_json::from_str(json).map_err(|error| format!("the answer does not fit: {error}"))?;
@@ -128,8 +130,7 @@ impl Rules {
         match (answer.action, filled(answer.question), filled(answer.no_action_reason)) {
             (Some(proposed), None, None) => {
                 let call = self.call(request, proposed)?;
-                let action = Action { account: account(request), call };
-                Ok(Draft::Proposal { plan, action, drafter: drafter.to_owned() })
+                Ok(on_behalf(request, call, plan, drafter))
             }
             (None, Some(question), None) => Ok(Draft::NeedsPerson { question, plan }),
             (None, None, Some(reason)) => {

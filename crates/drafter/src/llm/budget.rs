@@ -87,7 +87,18 @@ impl Budget {
 
     /// Replaces the reserved worst case by what was used. Blocks on files.
     pub(crate) fn settle(&self, reserved: Reservation, used: Tokens) -> Result<(), BudgetError> {
-        let (worst, used) = ((reserved.tokens, self.price(reserved.tokens)), (used, self.price(used)));
+        self.settle_at(reserved, used, None)
+    }
+
+    /// The same where the other side says what it cost, in the budget's currency.
+    pub(crate) fn settle_at(
+        &self,
+        reserved: Reservation,
+        used: Tokens,
+        cost: Option<Decimal>,
+    ) -> Result<(), BudgetError> {
+        let cost = cost.unwrap_or_else(|| self.price(used));
+        let (worst, used) = ((reserved.tokens, self.price(reserved.tokens)), (used, cost));
         self.update(|count| {
             // A day that is over has its count closed.
             if count.day == reserved.day {

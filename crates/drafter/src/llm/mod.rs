@@ -1,9 +1,9 @@
 //! Drafts by a language model, within a budget, with the template behind it.
 
-mod answer;
-mod budget;
+pub(crate) mod answer;
+pub(crate) mod budget;
 mod model;
-mod prompt;
+pub(crate) mod prompt;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use task::Clock;
 
 use crate::message::Message;
-use crate::template::{TemplateDrafter, permitted};
+use crate::template::TemplateDrafter;
 use crate::text::line;
 use crate::{BuildError, Draft, DraftError, Drafter, Request, quiet};
 use answer::Rules;
@@ -79,7 +79,10 @@ impl LlmDrafter {
         for _ in 0..ROUNDS {
             let reply = self.say(&system, &chat).await?;
             refusal = match rules.judge(request, &reply.text, &self.name()) {
-                Ok(draft) => return Ok(draft),
+                Ok(draft) => match never(request, &draft) {
+                    None => return Ok(draft),
+                    Some(refusal) => refusal,
+                },
                 Err(_) if reply.cut => format!("it is longer than {} tokens", self.config.max_output_tokens),
                 Err(reason) => reason,
             };
@@ -188,7 +191,7 @@ impl Drafter for LlmDrafter {
             return self.template.write(request, &message);
         };
         let failure = match self.ask(request, &message, &rules).await {
-            Ok(draft) => return Ok(permitted(request, draft)),
+            Ok(draft) => return Ok(draft),
             Err(failure) => failure,
         };
         let reason = match &failure {
@@ -209,8 +212,15 @@ impl Drafter for LlmDrafter {
     }
 }
 
+/// What is wrong with the words of a draft under the handbook, for the model to read.
+pub(crate) fn never(request: &Request<'_>, draft: &Draft) -> Option<String> {
+    let Draft::Proposal { action, .. } = draft else { return None };
+    let word = action.call.text().and_then(|text| request.house.never_in(text))?;
+    Some(format!("it says {word:?}, which must never be said"))
+}
+
 /// A template's draft that says why it is one.
-fn stand_in(draft: Draft, reason: &str) -> Draft {
+pub(crate) fn stand_in(draft: Draft, reason: &str) -> Draft {
     let by = format!("template (fallback: {})", line(reason, 300));
     match draft {
         Draft::Proposal { plan, action, .. } => Draft::Proposal { plan, action, drafter: by },

@@ -17,7 +17,7 @@ const TASK: usize = 24 * 1024;
 const HANDBOOK: usize = 16 * 1024;
 
 /// The standing instructions.
-pub(super) fn instructions(request: &Request<'_>, rules: &Rules) -> String {
+pub(crate) fn instructions(request: &Request<'_>, rules: &Rules) -> String {
     let mut text = format!(
         "You draft on behalf of {owner}. You never act: {owner} reads your draft and decides.\n\
          \n\
@@ -26,10 +26,10 @@ pub(super) fn instructions(request: &Request<'_>, rules: &Rules) -> String {
          the recipient, or the tool.\n\
          \n\
          Rules:\n\
-         - Write in the language of the message, short, friendly and concrete. Answer what was asked.\n\
+         - Write in {language}, short, {tone} and concrete. Answer what was asked.\n\
          - Use facts from the task and the handbook only. Promise nothing, agree to no price, date or payment that \
          the handbook does not settle; say that {owner} will check instead. Do not quote the handbook.\n\
-         - Sign mails with: {owner}\n\
+         - {signature}\n\
          - When nothing needs to be answered, say so in no_action_reason. When {owner} has to decide something \
          first, ask in question.\n\
          \n\
@@ -38,7 +38,19 @@ pub(super) fn instructions(request: &Request<'_>, rules: &Rules) -> String {
          \"question\": \"…\" or null, \"no_action_reason\": \"…\" or null}}\n\
          Exactly one of action, question and no_action_reason is not null. plan has one to six short steps.\n",
         owner = line(request.owner_name, 100),
+        language = language(&request.house.languages),
+        tone = request.house.tone.as_deref().map_or_else(|| "friendly".to_owned(), |tone| line(tone, 200)),
+        signature = match request.house.signature {
+            Some(_) =>
+                "Do not sign mails and do not close them with a greeting: a signature is put below".to_owned(),
+            None => format!("Sign mails with: {}", line(request.owner_name, 100)),
+        },
     );
+    if !request.house.never.is_empty() {
+        let words: Vec<String> =
+            request.house.never.iter().map(|word| format!("{:?}", line(word, 60))).collect();
+        let _ = writeln!(text, "- Never use these words: {}", words.join(", "));
+    }
     for constraint in rules.constraints() {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "- {constraint}");
@@ -59,8 +71,20 @@ pub(super) fn instructions(request: &Request<'_>, rules: &Rules) -> String {
     text
 }
 
+/// Which language to write in.
+fn language(allowed: &[String]) -> String {
+    match allowed {
+        [] => "the language of the message".into(),
+        [only] => format!("the language {only} (ISO 639-1), whatever the message is written in"),
+        [first, ..] => format!(
+            "the language of the message where that is one of {} (ISO 639-1), else in {first}",
+            allowed.join(", ")
+        ),
+    }
+}
+
 /// The task, as data.
-pub(super) fn task(request: &Request<'_>, message: &Message) -> String {
+pub(crate) fn task(request: &Request<'_>, message: &Message) -> String {
     let front = &request.task.front;
     let mut data = String::new();
     let mut say = |key: &str, value: &str| {

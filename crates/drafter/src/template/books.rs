@@ -6,9 +6,9 @@ use task::{Amount, Currency};
 
 use super::{decode, propose};
 use crate::fields::{Fields, Lack, money};
+use crate::payment::{self, Payable};
 use crate::{Draft, Request};
 
-const AMOUNT: &[&str] = &["amount", "betrag"];
 const CURRENCY: &[&str] = &["currency", "währung"];
 const PARTNER: &[&str] = &["partner", "customer", "kunde"];
 const REFERENCE: &[&str] = &["reference", "purpose", "verwendungszweck", "memo"];
@@ -83,33 +83,12 @@ impl Form {
 }
 
 pub(super) fn payment(request: &Request<'_>) -> Draft {
-    let mut form = Form::of(request);
-    let payee = form.text(&["payee", "beneficiary", "recipient", "empfänger"]);
-    let iban = form.text(&["iban"]).map(|iban| iban.split_whitespace().collect::<String>().to_uppercase());
-    let money = form.money(AMOUNT);
-    let reference = form.text(REFERENCE);
-    let (Some(payee), Some(iban), Some((amount, currency)), Some(reference), true) =
-        (payee, iban, money, reference, form.lacks.is_empty())
-    else {
-        return form.question("the payment");
-    };
-    let arguments = json!({
-        "payee": payee, "iban": iban, "amount": amount, "currency": currency, "reference": reference,
-    });
-    match decode("initiate_payment", arguments) {
-        Ok(call) => propose(
-            request,
-            Ok(call),
-            vec![
-                "read payee, account, amount and reference from the task".into(),
-                "check the account's checksum".into(),
-                format!("pay {amount} {currency} to {payee}"),
-            ],
-        ),
-        Err(reason) => {
-            form.lacks.push(reason);
-            form.question("the payment")
-        }
+    match payment::read(request.task) {
+        Ok(Payable { call, plan }) => propose(request, Ok(call), plan),
+        Err(asks) => Draft::NeedsPerson {
+            question: format!("the payment cannot be drafted: {}", asks.join("; ")),
+            plan: vec!["read what the task says; nothing of it is guessed".into()],
+        },
     }
 }
 

@@ -31,21 +31,37 @@ impl TemplateDrafter {
 
     /// Drafts without looking whether an answer is needed.
     pub(crate) fn write(&self, request: &Request<'_>, message: &Message) -> Result<Draft, DraftError> {
+        let mut message = message.clone();
+        message.language = message.language.allowed(request.house);
+        let draft = self.fill(request, &message)?;
+        match &draft {
+            // What the handbook never says may stand in the words that are quoted back.
+            Draft::Proposal { action, .. }
+                if message.wish.is_some()
+                    && action.call.text().is_some_and(|text| request.house.never_in(text).is_some()) =>
+            {
+                message.wish = None;
+                self.fill(request, &message)
+            }
+            _ => Ok(draft),
+        }
+    }
+
+    fn fill(&self, request: &Request<'_>, message: &Message) -> Result<Draft, DraftError> {
         let kind = TaskKind::of(&request.task.front.id);
-        let draft = match kind {
+        Ok(match kind {
             TaskKind::Email => reply::mail(&self.pages, request, message)?,
             TaskKind::Linkedin | TaskKind::Facebook | TaskKind::Instagram | TaskKind::Twitter => {
                 reply::social(&self.pages, request, message)?
             }
             TaskKind::Whatsapp => reply::whatsapp(&self.pages, request, message)?,
-            TaskKind::Social | TaskKind::Salespost => reply::post(&self.pages, request)?,
+            TaskKind::Social | TaskKind::Salespost => reply::post(&self.pages, request, message)?,
             TaskKind::Odoo => books::invoice(request),
             TaskKind::Payment => books::payment(request),
             TaskKind::Schedule | TaskKind::Audit | TaskKind::Error | TaskKind::Unknown => {
                 other(kind, request, message)
             }
-        };
-        Ok(permitted(request, draft))
+        })
     }
 }
 
@@ -63,10 +79,7 @@ impl Drafter for TemplateDrafter {
 /// Makes a proposal, or a question where the action does not hold.
 fn propose(request: &Request<'_>, call: Result<Call, String>, plan: Vec<String>) -> Draft {
     match call {
-        Ok(call) => {
-            let account = account(request);
-            Draft::Proposal { plan, action: Action { account, call }, drafter: NAME.to_owned() }
-        }
+        Ok(call) => on_behalf(request, call, plan, NAME),
         Err(reason) => Draft::NeedsPerson {
             question: format!("no draft could be made: {reason}; what is to be done?"),
             plan,
@@ -79,29 +92,49 @@ fn decode(tool: &str, arguments: serde_json::Value) -> Result<Call, String> {
     Call::decode(tool, arguments).map_err(|error| error.to_string())
 }
 
-/// The account that acts: the task's own, else the one that the request names.
-pub(crate) fn account(request: &Request<'_>) -> String {
-    match request.task.front.account.as_deref().map(|account| line(account, 254)) {
-        Some(account) if !account.is_empty() => account,
-        _ => request.account.to_owned(),
+/// A proposal on behalf of the task's own account, else of the owner's account at the server that has the
+/// tool; a question where there is none.
+pub(crate) fn on_behalf(request: &Request<'_>, call: Call, plan: Vec<String>, drafter: &str) -> Draft {
+    if let Some(question) = belongs_elsewhere(request, &call) {
+        return Draft::NeedsPerson { question, plan };
+    }
+    let own = named(request);
+    match own.or_else(|| request.accounts.of(&call).map(str::to_owned)) {
+        Some(account) => {
+            Draft::Proposal { plan, action: Action { account, call }, drafter: drafter.to_owned() }
+        }
+        None => Draft::NeedsPerson {
+            question: format!(
+                "{} needs an account of yours, and the task names none: on whose account is it to be done? write it as \
+                 `account:` in the task, or in local-agent modify {}",
+                call.tool(),
+                request.task.front.id
+            ),
+            plan,
+        },
     }
 }
 
+/// The account that the task itself names.
+fn named(request: &Request<'_>) -> Option<String> {
+    let account = request.task.front.account.as_deref().map(|account| line(account, 254));
+    account.filter(|account| !account.is_empty())
+}
+
+/// The mailbox that a mail came to.
+pub(crate) fn mailbox(request: &Request<'_>) -> String {
+    named(request).or_else(|| request.accounts.mail.clone()).unwrap_or_default()
+}
+
 /// What a role may not even propose is left to the owner.
-pub(crate) fn permitted(request: &Request<'_>, draft: Draft) -> Draft {
-    match draft {
-        Draft::Proposal { plan, action, .. }
-            if policy::decide(request.role, action.call.server(), action.call.tool())
-                == policy::Decision::Refuse =>
-        {
-            let question = format!(
-                "{} belongs on the owner's machine and cannot be drafted here; what is to be done?",
-                action.call.tool()
-            );
-            Draft::NeedsPerson { question, plan }
-        }
-        draft => draft,
-    }
+fn belongs_elsewhere(request: &Request<'_>, call: &Call) -> Option<String> {
+    let refused = policy::decide(request.role, call.server(), call.tool()) == policy::Decision::Refuse;
+    refused.then(|| {
+        format!(
+            "{} belongs on the owner's machine and cannot be drafted here; what is to be done?",
+            call.tool()
+        )
+    })
 }
 
 /// Tasks that nothing can be proposed for.

@@ -16,6 +16,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("social.de.md.j2", include_str!("../../templates/social.de.md.j2")),
     ("whatsapp.en.md.j2", include_str!("../../templates/whatsapp.en.md.j2")),
     ("whatsapp.de.md.j2", include_str!("../../templates/whatsapp.de.md.j2")),
+    ("sales.en.md.j2", include_str!("../../templates/sales.en.md.j2")),
+    ("sales.de.md.j2", include_str!("../../templates/sales.de.md.j2")),
     ("post.md.j2", include_str!("../../templates/post.md.j2")),
 ];
 
@@ -25,6 +27,7 @@ pub(crate) enum Page {
     Email(Language),
     Social(Language),
     Whatsapp(Language),
+    Sales(Language),
     Post,
 }
 
@@ -34,6 +37,7 @@ impl Page {
             Page::Email(language) => ("email", language.code()),
             Page::Social(language) => ("social", language.code()),
             Page::Whatsapp(language) => ("whatsapp", language.code()),
+            Page::Sales(language) => ("sales", language.code()),
             Page::Post => ("post", "md"),
         };
         let of = |name: &&str| name.starts_with(kind) && name[kind.len() + 1..].starts_with(language);
@@ -94,6 +98,7 @@ mod tests {
         check(Page::Email(Language::German), "email.de.md.j2");
         check(Page::Social(Language::English), "social.en.md.j2");
         check(Page::Whatsapp(Language::German), "whatsapp.de.md.j2");
+        check(Page::Sales(Language::English), "sales.en.md.j2");
         check(Page::Post, "post.md.j2");
     }
 

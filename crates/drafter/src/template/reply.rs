@@ -24,6 +24,7 @@ pub(super) fn mail(pages: &Pages, request: &Request<'_>, message: &Message) -> R
         context! {
             name => message.name.as_deref(),
             owner => request.owner_name,
+            signature => request.house.signature.as_deref(),
             subject => unprefixed(&message.subject),
             intent => message.intent.code(),
             wish => message.wish.as_deref(),
@@ -109,9 +110,14 @@ pub(super) fn whatsapp(pages: &Pages, request: &Request<'_>, message: &Message) 
 }
 
 /// A post of the owner's own, from a note that says what and where.
-pub(super) fn post(pages: &Pages, request: &Request<'_>) -> Result<Draft, DraftError> {
+pub(super) fn post(pages: &Pages, request: &Request<'_>, message: &Message) -> Result<Draft, DraftError> {
     let task = request.task;
-    let text = match Fields::of(task).text(&["text", "post"]) {
+    let fields = Fields::of(task);
+    let offer = match TaskKind::of(&task.front.id) {
+        TaskKind::Salespost => sales(pages, request, message, &fields)?,
+        _ => None,
+    };
+    let text = match offer.map_or_else(|| fields.text(&["text", "post"]), Ok) {
         Ok(text) => text,
         Err(_) => post_text(task),
     };
@@ -141,6 +147,28 @@ pub(super) fn post(pages: &Pages, request: &Request<'_>) -> Result<Draft, DraftE
         .render(Page::Post, context! { text, platform => name(platform), owner => request.owner_name })?;
     let plan = [plan, vec![format!("post it on {}", name(platform))]].concat();
     Ok(propose(request, decode(tool(platform), json!({ "text": text })), plan))
+}
+
+/// A post made of an offer's facts, where the task names what is offered.
+fn sales(
+    pages: &Pages,
+    request: &Request<'_>,
+    message: &Message,
+    fields: &Fields,
+) -> Result<Option<String>, DraftError> {
+    let fact = |names: &[&str]| fields.text(names).ok();
+    let Some(product) = fact(&["product", "produkt", "offer", "angebot"]) else { return Ok(None) };
+    let facts = context! {
+        product,
+        benefit => fact(&["benefit", "nutzen", "vorteil"]),
+        price => fact(&["price", "preis"]),
+        until => fact(&["until", "valid_until", "bis", "gültig_bis"]),
+        link => fact(&["link", "url"]),
+        audience => fact(&["audience", "for", "zielgruppe", "für"]),
+        platform => platforms(request.task).first().map(|platform| name(*platform)),
+        owner => request.owner_name,
+    };
+    pages.render(Page::Sales(message.language), facts).map(Some)
 }
 
 /// The note without its `platform:` line.

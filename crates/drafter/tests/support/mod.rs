@@ -19,13 +19,25 @@ pub(crate) fn mail(text: &str) -> Task {
     )
 }
 
+/// A handbook without rules.
+static HOUSE: std::sync::LazyLock<policy::House> = std::sync::LazyLock::new(policy::House::default);
+
+/// The owner's accounts.
+static ACCOUNTS: std::sync::LazyLock<drafter::Accounts> = std::sync::LazyLock::new(|| drafter::Accounts {
+    mail: Some("default@example.org".into()),
+    books: Some("books".into()),
+    x: Some("owner-on-x".into()),
+    ..drafter::Accounts::default()
+});
+
 /// What is asked about a task on the owner's machine.
 pub(crate) fn request(task: &Task) -> Request<'_> {
     Request {
         task,
         handbook: "Always be polite.",
+        house: &HOUSE,
         owner_name: "Olga Owner",
-        account: "default@example.org",
+        accounts: &ACCOUNTS,
         role: Role::Local,
         now: "2026-02-23T03:15:02Z".parse().expect("time"),
     }
