@@ -92,7 +92,7 @@ impl fmt::Display for Verdict {
 pub(crate) fn judge(world: &World, ledger: &Ledger, scratch: &Path) -> Outcome<Verdict> {
     let mut verdict = Verdict::default();
     unlock(world.remote());
-    settle(world, &mut verdict)?;
+    settle(world, ledger.len(), &mut verdict)?;
     let seen = [
         ("the owner's vault", places(&world.vault(Side::Owner), &mut verdict)),
         ("the cloud's vault", places(&world.vault(Side::Cloud), &mut verdict)),
@@ -231,13 +231,13 @@ fn unlock(remote: &Path) {
 
 /// Runs both agents, one round after the other, until both machines and the remote agree and
 /// nothing more happens.
-fn settle(world: &World, verdict: &mut Verdict) -> Outcome<()> {
+fn settle(world: &World, tasks: usize, verdict: &mut Verdict) -> Outcome<()> {
     let (mut last, mut idle) = (String::new(), 0);
     let mut trouble = Vec::new();
     for _ in 0..ROUNDS {
         trouble.clear();
         for side in Side::BOTH {
-            let ended = world.once(side)?;
+            let ended = world.once(side, tasks)?;
             if ended.hung() {
                 verdict.wrong.push(format!("{} --once: {}", side.program(), ended.said()));
                 return Ok(());

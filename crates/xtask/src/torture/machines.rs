@@ -22,6 +22,9 @@ const KEY: &str = "key-of-the-torture";
 /// machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What a round may take longer for each task that may wait.
+const EACH: Duration = Duration::from_millis(500);
+
 /// Which machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
@@ -185,11 +188,12 @@ impl World {
         bounded::run(command, LIMIT)
     }
 
-    /// One round of a machine's agent.
-    pub(crate) fn once(&self, side: Side) -> Outcome<Ended> {
+    /// One round of a machine's agent, with this many tasks to see to.
+    pub(crate) fn once(&self, side: Side, tasks: usize) -> Outcome<Ended> {
         let mut command = self.command(side, side.program());
         command.arg("--once");
-        bounded::run(command, LIMIT)
+        let longer = EACH * u32::try_from(tasks).unwrap_or(u32::MAX);
+        bounded::run(command, LIMIT + longer)
     }
 
     /// Brings a mail that asks for something, whole or not at all, as programs write.

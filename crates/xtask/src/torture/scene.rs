@@ -84,7 +84,7 @@ impl Scene {
         world.propose(PROPOSED, "20.01")?;
         world.propose(SIGNED_PAYMENT, "20.02")?;
         for side in [Side::Cloud, Side::Owner, Side::Cloud] {
-            let ended = world.once(side)?;
+            let ended = world.once(side, NEW.len())?;
             if !ended.succeeded() {
                 return Err(format!("{} --once: {}", side.program(), ended.said()));
             }
