@@ -21,6 +21,9 @@ const NO_WAIT: &str = "approval: { undo_seconds: { send_email: 0, post_invoice: 
                        post_instagram: 0, post_twitter: 0, post_linkedin: 0, send_whatsapp: 0, \
                        initiate_payment: 0 } }\n";
 
+/// Nothing becomes due by itself while a test runs.
+const NO_SCHEDULES: &str = "schedules: { entries: {} }\n";
+
 /// A temporary folder with a bare repository and some machines.
 pub struct World {
     root: TempDir,
@@ -110,7 +113,7 @@ impl World {
         std::fs::create_dir_all(&root).expect("the machine's folder");
         let machine = Machine { root, program: program.to_owned(), environment: BTreeMap::new() };
         let config = format!(
-            "agent: {{ id: {agent}, executor: local-001 }}\n{NO_WAIT}owner: {{ name: Jane Doe }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n{}{extra}",
+            "agent: {{ id: {agent}, executor: local-001 }}\n{NO_WAIT}{NO_SCHEDULES}owner: {{ name: Jane Doe }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n{}{extra}",
             machine.vault(),
             self.extra
         );

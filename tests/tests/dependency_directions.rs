@@ -29,6 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("health", &["task", "config", "vault"]),
     ("watchers", &["fault", "task", "config", "vault"]),
     ("drafter", &["fault", "task", "config", "policy"]),
+    ("scheduler", &["fault", "task", "config", "vault"]),
     // the dashboard shows what health found.
     ("reports", &["task", "config", "vault", "health"]),
     // secret-scan says what an order would give away.
@@ -39,8 +40,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
-            "fault", "task", "config", "vault", "policy", "router", "daemon", "claim", "sync", "health",
-            "watchers", "drafter",
+            "fault",
+            "task",
+            "config",
+            "vault",
+            "policy",
+            "router",
+            "daemon",
+            "claim",
+            "sync",
+            "health",
+            "watchers",
+            "drafter",
+            "scheduler",
         ],
     ),
     // both agents are set up with it; it tries the remote out, and writes the files that daemon reads.
@@ -80,6 +92,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "health",
             "watchers",
             "drafter",
+            "scheduler",
             "reports",
             "approval",
             "mcp-client",

@@ -9,10 +9,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use clap::Parser as _;
+use config::Duty;
 use daemon::{Failure, Flags, InstanceLock, Program, Pulse, Setup, Shutdown, Supervisor, Threads};
+use reports::Standing;
 use task::{Clock, SystemClock};
-use worker::{Composed, Duties, Found, Vitals, compose, loop_settings, sources};
+use vault::Vault;
+use worker::{
+    Clerk, ClerkError, Composed, Duties, Found, Performed, Vitals, compose, loop_settings, sources,
+};
 
 use crate::cli::Cli;
 
@@ -42,7 +49,9 @@ async fn work(cli: Cli) -> Result<(), Failure> {
         tracing::warn!("{}: {}", warning.place, warning.message);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let composed = compose(&setup, clock).await?;
+    let mut composed = compose(&setup, Arc::clone(&clock)).await?;
+    let scanner = Scanner(composed.vault.clone(), clock);
+    composed.worker.keep(composed.agenda.clone().done_by(Arc::new(scanner)));
     if cli.once { once(&setup, composed, &shutdown).await } else { daemon(&setup, composed, &shutdown).await }
 }
 
@@ -95,5 +104,21 @@ impl Duties for CloudDuties {
 
     async fn beat(&mut self) -> bool {
         self.0.beat().await
+    }
+}
+
+/// Of the duties, the cloud machine does the daily scan; briefings are the owner's machine's.
+struct Scanner(Vault, Arc<dyn Clock>);
+
+#[async_trait]
+impl Clerk for Scanner {
+    fn does(&self, duty: Duty) -> bool {
+        duty == Duty::Scan
+    }
+
+    async fn perform(&self, _duty: Duty, _due: DateTime<Utc>) -> Result<Performed, ClerkError> {
+        let (vault, now) = (self.0.clone(), self.1.now());
+        let standing = tokio::task::spawn_blocking(move || Standing::look(&vault, now)).await??;
+        Ok(Performed { summary: standing.summary(), notes: standing.markdown() })
     }
 }

@@ -8,6 +8,7 @@ mod claude_code;
 mod limits;
 mod odoo;
 mod payment;
+mod schedules;
 mod sections;
 mod social;
 mod whatsapp;
@@ -17,6 +18,7 @@ pub use claude_code::ClaudeCode;
 pub use limits::{Ceiling, Limits, ToolLimit};
 pub use odoo::{Odoo, OdooApi};
 pub use payment::{BankApi, Payment};
+pub use schedules::{Duty, Schedule, Schedules};
 pub use sections::{
     AgentSection, Budget, Channel, Claims, Config, Drafter, DrafterKind, Expectation, Health, Imap, ImapAuth,
     Llm, MailAccount, Mcp, Modes, Owner, Provider, SaveSent, Secret, Security, Smtp, Sync, Vault, Watchers,

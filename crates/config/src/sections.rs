@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use task::{AgentId, Amount, Currency, Role};
 
-use crate::{Approval, BankApi, ClaudeCode, Limits, Odoo, OdooApi, Page, Payment, Social, Whatsapp};
+use crate::{
+    Approval, BankApi, ClaudeCode, Limits, Odoo, OdooApi, Page, Payment, Schedules, Social, Whatsapp,
+};
 
 /// All of `config.yaml`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub claims: Claims,
     /// Alarms.
     pub health: Health,
+    /// What comes again by itself.
+    pub schedules: Schedules,
     /// Polling.
     pub watchers: Watchers,
     /// Mail accounts.
@@ -74,6 +78,7 @@ impl Config {
             }
         }
         self.odoo.as_ref().map_or(Ok(()), Odoo::check)?;
+        self.schedules.check()?;
         self.limits.check()
     }
 
@@ -132,6 +137,7 @@ impl Config {
                 claude_code: ClaudeCode { model: Some("sonnet".into()), ..Default::default() },
                 ..Default::default()
             },
+            schedules: Schedules::sample(),
             limits: Limits::sample(),
             mcp: Mcp { directory: Some("/usr/local/bin".into()), ..Default::default() },
             odoo: Some(Odoo {

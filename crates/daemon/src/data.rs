@@ -154,6 +154,11 @@ impl DataDir {
         self.root.join("budget.json")
     }
 
+    /// Up to when the schedules' tasks were made.
+    pub fn diary(&self) -> PathBuf {
+        self.root.join("schedules.json")
+    }
+
     /// The handbook that the owner has accepted.
     pub fn handbook(&self) -> PathBuf {
         self.root.join("handbook.md")

@@ -69,6 +69,9 @@ pub(crate) enum Command {
     /// The company handbook: which one counts, and accepting a changed one.
     #[command(subcommand)]
     Handbook(HandbookCommand),
+    /// What comes again by itself, and when.
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Try to get something done without your signature, on every path there is.
     Audit(Audit),
     /// The audit log.
@@ -193,6 +196,18 @@ pub(crate) struct Stop {
 pub(crate) struct TrustTip {
     /// The remote's commit, 40 hexadecimal digits.
     pub(crate) sha: String,
+}
+
+/// `schedule`
+#[derive(Subcommand, Debug)]
+pub(crate) enum Schedule {
+    /// Every schedule, with its next and its last time.
+    List(Json),
+    /// Make the task of one schedule now.
+    Run {
+        /// The schedule's name.
+        name: String,
+    },
 }
 
 /// `log`

@@ -9,6 +9,7 @@ use daemon::{Failure, InstanceLock, Pulse, Setup, Shutdown, Supervisor};
 use task::{Clock, Stage, SystemClock};
 use worker::{Composed, Found, compose, loop_settings, sources};
 
+use crate::clerk::OwnersClerk;
 use crate::duties::OwnersDuties;
 
 /// A cycle with a slow model takes this long; a loop that hangs longer is restarted by systemd.
@@ -23,7 +24,9 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
     supervisor.watch(pulse.clone(), STALL, shutdown.token());
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Composed { vault, mut worker, watchers, vitals, .. } = compose(setup, Arc::clone(&clock)).await?;
+    let Composed { vault, mut worker, watchers, vitals, agenda, .. } =
+        compose(setup, Arc::clone(&clock)).await?;
+    worker.keep(agenda.done_by(Arc::new(OwnersClerk::new(vault.clone(), Arc::clone(&clock)))));
     let mut duties = OwnersDuties::open(setup, vault, vitals, clock, shutdown.token())?;
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
@@ -44,7 +47,9 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Composed { vault, mut worker, watchers, vitals, .. } = compose(setup, Arc::clone(&clock)).await?;
+    let Composed { vault, mut worker, watchers, vitals, agenda, .. } =
+        compose(setup, Arc::clone(&clock)).await?;
+    worker.keep(agenda.done_by(Arc::new(OwnersClerk::new(vault.clone(), Arc::clone(&clock)))));
     let mut duties = OwnersDuties::open(setup, vault, vitals, clock, shutdown.token())?.patient();
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use task::{Digest, inert};
+use task::Digest;
 
+use crate::text::{is_visible, shown};
 use crate::{AgentState, ChannelState, Inputs, ResultKind, TaskLine};
 
 /// The page. Its last line names the state that it shows, see [`state_of`].
@@ -293,30 +294,12 @@ fn code(text: &str) -> String {
         .collect()
 }
 
-/// Text of strangers in a line: short, inert, without marks that turn the writing around or hide
-/// characters.
-fn shown(text: &str, most: usize) -> String {
-    let visible: String =
-        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| is_visible(*c)).collect();
-    let mut short: String = visible.trim().chars().take(most).collect();
-    if visible.trim().chars().count() > most {
-        short.push('…');
-    }
-    // Obsidian makes a link of a bare address; it does not where a character of it is escaped.
-    inert(&short).replace("://", ":\\//").replace("www.", "www\\.")
-}
-
 fn cell(text: &str) -> String {
     shown(text, 60)
 }
 
 fn sentence(text: &str) -> String {
     shown(text, 300)
-}
-
-fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 mod dashboard;
 mod gather;
 mod inputs;
+mod standing;
+mod text;
 mod week;
 
 pub use dashboard::{dashboard, state_of};
@@ -15,6 +17,7 @@ pub use gather::{Given, ReportError, Reporter};
 pub use inputs::{
     AgentLine, AgentSign, AgentState, ChannelLine, ChannelState, Inputs, Result, ResultKind, TaskLine,
 };
+pub use standing::{BOTTLENECK, FolderLine, Remedy, SetAside, Standing, Waiting};
 pub use week::{Day, Week};
 
 /// The dashboard of a new vault, before an agent has written its own.

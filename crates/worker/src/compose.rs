@@ -8,13 +8,14 @@ use claim::Claims;
 use config::Channel;
 use daemon::{Failure, OrFailure as _, Setup};
 use drafter::Accounts;
+use scheduler::{Calendar, Diary};
 use secrecy::SecretString;
 use sync::{Side, Sync};
 use task::{Clock, Role};
 use vault::{KillSwitch, Limits, Vault};
 use watchers::{ImapOptions, Source, Watchers, imap_source, mock_sources};
 
-use crate::{LoopSettings, Parts, Vitals, Worker, handbook};
+use crate::{Agenda, LoopSettings, Parts, Vitals, Worker, handbook};
 
 /// The vault, the other machine, and everything between them.
 pub struct Composed {
@@ -28,6 +29,15 @@ pub struct Composed {
     pub watchers: Watchers,
     /// The sign of life.
     pub vitals: Vitals,
+    /// What is due by itself; for [`Worker::keep`], once somebody does its duties.
+    pub agenda: Agenda,
+}
+
+/// Reads the schedules of a setup.
+pub fn calendar(setup: &Setup) -> Result<Calendar, Failure> {
+    Calendar::new(&setup.config.schedules)
+        .or_usage("cannot keep the schedules of config.yaml")
+        .map_err(|failure| failure.hint("mend schedules: in config.yaml, on both machines alike"))
 }
 
 /// Opens the vault of a setup.
@@ -66,6 +76,7 @@ pub async fn open_sync(
 /// Puts everything together that both agents have.
 pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, Failure> {
     let config = &setup.config;
+    let agenda = Agenda::new(calendar(setup)?, Diary::open(setup.data.diary()));
     let vault = open_vault(setup)?;
     let sync = open_sync(setup, &vault, Arc::clone(&clock)).await?;
     if let Err(error) = handbook(setup, &vault).keep_template() {
@@ -114,7 +125,7 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
     let watchers =
         Watchers::new(vault.clone(), setup.data.watch(), (&config.watchers).into(), Arc::clone(&clock));
     let vitals = Vitals::open(setup, vault.clone(), sync.clone(), watchers.channels(), clock)?;
-    Ok(Composed { vault, sync, worker, watchers, vitals })
+    Ok(Composed { vault, sync, worker, watchers, vitals, agenda })
 }
 
 /// The owner's accounts of a setup; those of the sample services where they stand in.

@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vault::{Handbook, HandbookError, KillSwitch, ReadError, TaskFile, Vault};
 
+use crate::agenda::{self, Standing};
 use crate::look::{look, set_aside};
-use crate::{Found, outcome};
+use crate::{Agenda, ClerkError, Found, outcome};
 
 /// What a worker is made of.
 pub struct Parts {
@@ -58,6 +59,8 @@ pub struct Parts {
 /// Works through the vault, one cycle at a time.
 pub struct Worker {
     parts: Parts,
+    /// What is due by itself; absent in tests that need none.
+    agenda: Option<Agenda>,
     /// Tasks that failed here, or were not had: how often they failed, and when they may be tried
     /// again.
     failures: HashMap<TaskId, (u32, DateTime<Utc>)>,
@@ -87,6 +90,9 @@ pub enum WorkerError {
     /// The model, or the template.
     #[error("draft: {0}")]
     Draft(#[from] drafter::DraftError),
+    /// A duty.
+    #[error("duty: {0}")]
+    Duty(#[source] ClerkError),
     /// It took longer than `claims.work_minutes`.
     #[error("draft took longer than {0} minutes")]
     Slow(u64),
@@ -113,11 +119,17 @@ impl Worker {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
+            agenda: None,
             failures: HashMap::new(),
             in_hand: VecDeque::new(),
             shared_after: DateTime::UNIX_EPOCH,
             said: None,
         }
+    }
+
+    /// Keeps an agenda: its tasks are made when they are due, and its duties are done.
+    pub fn keep(&mut self, agenda: Agenda) {
+        self.agenda = Some(agenda);
     }
 
     /// The vault's folder.
@@ -250,6 +262,9 @@ impl Worker {
             }
         };
         let now = self.parts.clock.now();
+        if let Some(agenda) = self.agenda.clone() {
+            self.make_due(agenda, now, &mut found).await;
+        }
         let (vault, quiet) = (self.parts.vault.clone(), self.quiet());
         let looked = blocking(move || look(&vault, now, quiet, &house)).await;
         let Some(looked) = looked else { return found };
@@ -288,6 +303,25 @@ impl Worker {
         Ok(HouseRules::read(&text)?.house(&self.parts.allowance))
     }
 
+    /// Makes the tasks that have become due.
+    async fn make_due(&self, agenda: Agenda, now: DateTime<Utc>, found: &mut Found) {
+        let vault = self.parts.vault.clone();
+        match blocking(move || agenda.look(&vault, now)).await {
+            Some(Ok(ids)) => {
+                for id in &ids {
+                    self.log(AuditEvent::new("schedule", Some(id.clone()))).await;
+                }
+                found.scheduled = ids;
+            }
+            Some(Err(error)) => found.trouble(error),
+            None => {}
+        }
+    }
+
+    fn standing(&self, id: &TaskId) -> Standing {
+        self.agenda.as_ref().map_or(Standing::Draft, |agenda| agenda.standing(id))
+    }
+
     fn quiet(&self) -> TimeDelta {
         TimeDelta::from_std(self.parts.quiet).unwrap_or(TimeDelta::MAX)
     }
@@ -303,6 +337,7 @@ impl Worker {
         location.stage == Stage::NeedsAction
             && !location.id.as_str().starts_with(INCIDENT)
             && router::route(kind, self.parts.role) != Route::Skip
+            && self.standing(&location.id) != Standing::Leave
             && self.parts.claims.may_take(location)
             && !paused
             && self.failures.get(&location.id).is_none_or(|(_, not_before)| now >= *not_before)
@@ -389,6 +424,10 @@ impl Worker {
             blocking(move || Ok::<_, WorkerError>((vault.read(&location)?, handbook.accepted()?)))
                 .await
                 .ok_or(WorkerError::Ending)??;
+        if let Standing::Perform(duty, due) = self.standing(claim.id()) {
+            let clerk = self.agenda.as_ref().and_then(Agenda::clerk).ok_or(WorkerError::Ending)?;
+            return agenda::perform(parts, clerk, (duty, due), file, cancel).await;
+        }
         let house = HouseRules::read(&handbook)?.house(&parts.allowance);
         let request = Request {
             task: &file.task,
@@ -484,14 +523,19 @@ impl Worker {
 }
 
 /// Writes what was drafted, and moves the task on.
-fn place(vault: &Vault, file: &TaskFile, task: &Task, to: Stage) -> Result<TaskFile, vault::MoveError> {
+pub(crate) fn place(
+    vault: &Vault,
+    file: &TaskFile,
+    task: &Task,
+    to: Stage,
+) -> Result<TaskFile, vault::MoveError> {
     fault::reach("draft.place")
         .map_err(|e| vault::FileError::new("write the draft", file.location.path(), e))?;
     vault.finish(file, task, to)
 }
 
 /// Runs file work off the runtime; `None` when the runtime is going down.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match tokio::task::spawn_blocking(fault::inherit(work)).await {
         Ok(value) => Some(value),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -7,6 +7,8 @@ use task::{Stage, TaskId};
 pub struct Found {
     /// New tasks that sources brought.
     pub events: usize,
+    /// Tasks of schedules that became due.
+    pub scheduled: Vec<TaskId>,
     /// Files taken in from Inbox.
     pub taken_in: Vec<TaskId>,
     /// Tasks that were claimed, and where each ended.
@@ -39,6 +41,7 @@ impl Found {
     /// Whether the vault changed, so that there is something to synchronise.
     pub fn changed(&self) -> bool {
         self.events > 0
+            || !self.scheduled.is_empty()
             || !self.taken_in.is_empty()
             || !self.worked.is_empty()
             || !self.reclaimed.is_empty()
@@ -63,6 +66,7 @@ impl Found {
         for (n, what) in [
             (self.pulled, "changes from the other machine"),
             (self.events, "new events"),
+            (self.scheduled.len(), "scheduled tasks that are due"),
             (self.taken_in.len(), "files taken in from Inbox"),
             (self.reclaimed.len(), "tasks taken back from an agent that has gone silent"),
             (self.lost, "tasks that the other machine took first"),
@@ -92,6 +96,7 @@ impl Found {
     /// Adds what a further cycle did.
     pub fn add(&mut self, other: Found) {
         self.events += other.events;
+        self.scheduled.extend(other.scheduled);
         self.taken_in.extend(other.taken_in);
         self.worked.extend(other.worked);
         self.lost += other.lost;

@@ -6,6 +6,7 @@
 //! machine may do through [`Duties`].
 //!
 //! - [`Worker`]: the cycle.
+//! - [`Agenda`]: what is due by itself, and the duties that need no drafter.
 //! - [`run`]: the daemon's loop: one closed set of wake-ups, one cycle at a time.
 //! - [`once`]: one round of everything, for `--once`.
 //! - [`handbook_command`]: `handbook status | diff | accept`, the same on both machines.
@@ -13,6 +14,7 @@
 //! - [`Vitals`]: the sign of life, and the look at everybody's health.
 //! - [`Found`]: what a cycle did, for logs and for `--once`.
 
+mod agenda;
 mod compose;
 mod cycle;
 mod event_loop;
@@ -23,8 +25,10 @@ mod once;
 mod outcome;
 mod vitals;
 
+pub use agenda::{Agenda, Clerk, ClerkError, Performed};
 pub use compose::{
-    Composed, compose, loop_settings, open_sync, open_vault, server_environment, server_folder, sources,
+    Composed, calendar, compose, loop_settings, open_sync, open_vault, server_environment, server_folder,
+    sources,
 };
 pub use cycle::{Parts, Worker, WorkerError};
 pub use event_loop::{Duties, LoopSettings, run};

@@ -17,7 +17,7 @@ use vault::{Handbook, KillSwitch, Limits, Vault};
 use crate::{Duties, Found, LoopSettings, Parts, Worker};
 
 /// What a drafter of these tests does with each task.
-type Habit = Box<dyn Fn(&str) -> Duration + Send + Sync>;
+pub(crate) type Habit = Box<dyn Fn(&str) -> Duration + Send + Sync>;
 
 /// Needs a person for everything, after as long as its habit says.
 struct Slow(Habit);
@@ -31,7 +31,7 @@ impl Drafter for Slow {
 }
 
 /// Answers every publication the same way.
-struct Arbiter {
+pub(crate) struct Arbiter {
     answer: fn(&[ClaimRecord]) -> Result<Vec<Verdict>, PublishError>,
     asked: AtomicUsize,
 }
@@ -44,14 +44,14 @@ impl Publisher for Arbiter {
     }
 }
 
-struct Machine {
-    temp: tempfile::TempDir,
+pub(crate) struct Machine {
+    pub(crate) temp: tempfile::TempDir,
     vault: Vault,
-    clock: Arc<FixedClock>,
+    pub(crate) clock: Arc<FixedClock>,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let temp = tempfile::tempdir().expect("a folder");
         let vault = Vault::open(temp.path().join("vault"), Limits::default()).expect("vault");
         let start = Utc.with_ymd_and_hms(2026, 2, 23, 3, 15, 0).single().expect("a time");
@@ -66,7 +66,7 @@ impl Machine {
             .expect("create");
     }
 
-    fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         Path::new(self.vault.root()).join(path).exists()
     }
 
@@ -74,7 +74,7 @@ impl Machine {
         KillSwitch::new(self.vault.clone(), self.temp.path().join("stopped"))
     }
 
-    fn worker(&self, habit: Habit, publisher: Option<Arc<Arbiter>>) -> Worker {
+    pub(crate) fn worker(&self, habit: Habit, publisher: Option<Arc<Arbiter>>) -> Worker {
         Worker::new(self.parts(habit, publisher))
     }
 
@@ -110,7 +110,7 @@ impl Machine {
     }
 }
 
-fn at_once() -> Habit {
+pub(crate) fn at_once() -> Habit {
     Box::new(|_| Duration::ZERO)
 }
 

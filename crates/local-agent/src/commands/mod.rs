@@ -9,6 +9,7 @@ mod look;
 mod modify;
 mod restore;
 mod review;
+mod schedule;
 mod switch;
 
 use std::io::{self, Write as _};
@@ -60,6 +61,7 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Handbook(command) => {
             worker::handbook_command(setup, &command, &mut daemon::print, &mut daemon::ask)
         }
+        Command::Schedule(command) => schedule::run(setup, &command),
         Command::Audit(arguments) => audit::run(setup, &arguments).await,
         Command::Log(Log::Verify) => log::verify(setup).await,
     }
