@@ -154,6 +154,11 @@ impl DataDir {
         self.root.join("budget.json")
     }
 
+    /// Which suggestions of the briefings were taken.
+    pub fn suggestions(&self) -> PathBuf {
+        self.root.join("suggestions.json")
+    }
+
     /// Up to when the schedules' tasks were made.
     pub fn diary(&self) -> PathBuf {
         self.root.join("schedules.json")

@@ -18,7 +18,7 @@ pub use accounts::Accounts;
 pub use claude_code::{ClaudeCodeDrafter, ToolServers};
 pub use draft::{BuildError, Draft, DraftError, Drafter, Request};
 pub use house::{blocked, writers};
-pub use llm::LlmDrafter;
+pub use llm::{LlmDrafter, SpentDay, spending};
 pub use template::TemplateDrafter;
 
 use std::path::PathBuf;

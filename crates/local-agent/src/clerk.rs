@@ -1,4 +1,4 @@
-//! The duties that the owner's machine does by itself.
+//! The duties that the owner's machine does by itself: all of them.
 
 use std::sync::Arc;
 
@@ -6,31 +6,66 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use config::Duty;
 use reports::Standing;
+use reports::briefing::{Briefing, Written};
 use task::Clock;
 use vault::Vault;
 use worker::{Clerk, ClerkError, Performed};
 
+use crate::briefing::Writer;
+
 /// Does them.
 pub(crate) struct OwnersClerk {
     vault: Vault,
+    writer: Writer,
     clock: Arc<dyn Clock>,
 }
 
 impl OwnersClerk {
-    pub(crate) fn new(vault: Vault, clock: Arc<dyn Clock>) -> Self {
-        Self { vault, clock }
+    pub(crate) fn new(vault: Vault, writer: Writer, clock: Arc<dyn Clock>) -> Self {
+        Self { vault, writer, clock }
     }
 }
 
 #[async_trait]
 impl Clerk for OwnersClerk {
     fn does(&self, duty: Duty) -> bool {
-        duty == Duty::Scan
+        match duty {
+            Duty::Scan | Duty::Briefing | Duty::Audit => true,
+            Duty::Task => false,
+        }
     }
 
-    async fn perform(&self, _duty: Duty, _due: DateTime<Utc>) -> Result<Performed, ClerkError> {
-        let (vault, now) = (self.vault.clone(), self.clock.now());
-        let standing = tokio::task::spawn_blocking(move || Standing::look(&vault, now)).await??;
-        Ok(Performed { summary: standing.summary(), notes: standing.markdown() })
+    async fn perform(&self, duty: Duty, due: DateTime<Utc>) -> Result<Performed, ClerkError> {
+        if duty == Duty::Scan {
+            let (vault, now) = (self.vault.clone(), self.clock.now());
+            let standing = tokio::task::spawn_blocking(move || Standing::look(&vault, now)).await??;
+            return Ok(Performed { summary: standing.summary(), notes: standing.markdown() });
+        }
+        // An audit that is done late tells of the week in which it was due.
+        let (briefing, written) = self.writer.write(due).await?;
+        Ok(Performed { summary: summary(&briefing, &written), notes: format!("[[{}]]", link(&written)) })
     }
+}
+
+/// What was written, in a line.
+pub(crate) fn summary(briefing: &Briefing, written: &Written) -> String {
+    let total = briefing.activity.total();
+    let kept = written
+        .kept
+        .as_ref()
+        .map_or_else(String::new, |kept| format!("; what was written on the page before is kept in {kept}"));
+    format!(
+        "{}: {} tasks drafted, {} approved, {} carried out, {} suggestions{kept}",
+        written.path,
+        total.drafted,
+        total.approved,
+        total.done,
+        briefing.suggestions.len()
+    )
+}
+
+/// The page's name, as Obsidian links it.
+fn link(written: &Written) -> &str {
+    let name = written.path.rsplit('/').next().unwrap_or(&written.path);
+    name.strip_suffix(".md").unwrap_or(name)
 }

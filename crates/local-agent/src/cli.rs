@@ -72,7 +72,8 @@ pub(crate) enum Command {
     /// What comes again by itself, and when.
     #[command(subcommand)]
     Schedule(Schedule),
-    /// Try to get something done without your signature, on every path there is.
+    /// Write the week's briefing now; or, with --gate, try to get something done without your signature, on
+    /// every path there is.
     Audit(Audit),
     /// The audit log.
     #[command(subcommand)]
@@ -222,8 +223,11 @@ pub(crate) enum Log {
 #[derive(Args, Debug)]
 pub(crate) struct Audit {
     /// Send an unsigned order through every path and say who refused it.
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub(crate) gate: bool,
+    /// The week of this day, such as 2026-11-25, instead of today's.
+    #[arg(long, value_name = "DAY", conflicts_with = "gate")]
+    pub(crate) week: Option<chrono::NaiveDate>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

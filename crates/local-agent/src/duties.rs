@@ -10,8 +10,9 @@ use executor::{End, Entry, Executor};
 use health::Heartbeat;
 use mcp_client::Sessions;
 use policy::Class;
+use reports::briefing::Pages;
 use reports::{AgentSign, Given, Reporter};
-use task::{AgentId, Clock};
+use task::{AgentId, AuditEvent, Clock};
 use tokio_util::sync::CancellationToken;
 use vault::{Folder, Vault};
 use worker::{Duties, Found, Vitals, server_environment};
@@ -26,6 +27,7 @@ pub(crate) struct OwnersDuties {
     executor: Option<Executor>,
     sessions: Arc<Sessions>,
     reporter: Reporter,
+    pages: Pages,
     agent: AgentId,
     limits: config::Health,
     clock: Arc<dyn Clock>,
@@ -76,6 +78,7 @@ impl OwnersDuties {
             }
         };
         Ok(Self {
+            pages: Pages::new(vault.clone(), setup.data.suggestions()),
             vault,
             vitals,
             executor,
@@ -107,13 +110,18 @@ impl OwnersDuties {
         self.vault.list(&Folder::PendingApproval).map(|listing| listing.tasks.len()).unwrap_or_default()
     }
 
+    /// The sessions with the tool servers.
+    pub(crate) fn sessions(&self) -> Arc<Sessions> {
+        Arc::clone(&self.sessions)
+    }
+
     /// Ends the tool servers.
     pub(crate) async fn close(&self) {
         self.sessions.close().await;
     }
 }
 
-fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
+pub(crate) fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
     Ok(mcp_client::Settings {
         directory: onboarding::checks::programs_folder(setup)?,
         agent: setup.agent.clone(),
@@ -140,6 +148,7 @@ impl Duties for OwnersDuties {
                 () = self.ending.cancelled() => break,
             }
         }
+        self.take_suggestions(found);
         self.write_dashboard(found);
     }
 
@@ -185,6 +194,24 @@ impl OwnersDuties {
         self.entries.drain(..surplus);
         self.due = report.due;
         self.due.is_some()
+    }
+
+    /// What the owner ticked on a briefing becomes a task.
+    fn take_suggestions(&self, found: &mut Found) {
+        let (taken, wrong) = self.pages.take(self.clock.now());
+        for ticked in taken {
+            tracing::info!(task = %ticked.task, "a suggestion was ticked");
+            let mut event =
+                AuditEvent::new("suggestion", Some(ticked.task.clone())).with("page", ticked.page);
+            event.actor = "owner".into();
+            if let Err(error) = self.vault.log(&self.agent, event, self.clock.now()) {
+                found.trouble(format!("cannot write the audit log: {error}"));
+            }
+            found.scheduled.push(ticked.task);
+        }
+        for error in wrong {
+            tracing::warn!("{error}");
+        }
     }
 
     fn write_dashboard(&mut self, found: &mut Found) {

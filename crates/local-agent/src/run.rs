@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::{Failure, InstanceLock, Pulse, Setup, Shutdown, Supervisor};
+use mcp_client::Sessions;
 use task::{Clock, Stage, SystemClock};
-use worker::{Composed, Found, compose, loop_settings, sources};
+use vault::Vault;
+use worker::{Agenda, Composed, Found, compose, loop_settings, sources};
 
+use crate::briefing::Writer;
 use crate::clerk::OwnersClerk;
 use crate::duties::OwnersDuties;
 
@@ -26,8 +29,8 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Composed { vault, mut worker, watchers, vitals, agenda, .. } =
         compose(setup, Arc::clone(&clock)).await?;
-    worker.keep(agenda.done_by(Arc::new(OwnersClerk::new(vault.clone(), Arc::clone(&clock)))));
-    let mut duties = OwnersDuties::open(setup, vault, vitals, clock, shutdown.token())?;
+    let mut duties = OwnersDuties::open(setup, vault.clone(), vitals, Arc::clone(&clock), shutdown.token())?;
+    worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
     supervisor.ready();
@@ -49,8 +52,9 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Composed { vault, mut worker, watchers, vitals, agenda, .. } =
         compose(setup, Arc::clone(&clock)).await?;
-    worker.keep(agenda.done_by(Arc::new(OwnersClerk::new(vault.clone(), Arc::clone(&clock)))));
-    let mut duties = OwnersDuties::open(setup, vault, vitals, clock, shutdown.token())?.patient();
+    let duties = OwnersDuties::open(setup, vault.clone(), vitals, Arc::clone(&clock), shutdown.token())?;
+    let mut duties = duties.patient();
+    worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
     let text = account(setup, &found, &duties);
@@ -62,6 +66,19 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// The agenda, with somebody who does its duties.
+fn attended(
+    setup: &Setup,
+    agenda: Agenda,
+    vault: Vault,
+    sessions: Arc<Sessions>,
+    clock: Arc<dyn Clock>,
+) -> Agenda {
+    let calendar = agenda.calendar().clone();
+    let writer = Writer::new(setup, vault.clone(), calendar, sessions, Arc::clone(&clock));
+    agenda.done_by(Arc::new(OwnersClerk::new(vault, writer, clock)))
 }
 
 /// What was found, done, and would have been done, in a few lines.

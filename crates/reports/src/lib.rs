@@ -1,10 +1,13 @@
-//! `Dashboard.md`: the owner's one page. [`dashboard`] is pure; [`Reporter`] gathers what it
+//! The owner's pages: `Dashboard.md`, always up to date, and the Monday [`briefing`].
+//!
+//! The dashboard is the owner's one page. [`dashboard`] is pure; [`Reporter`] gathers what it
 //! needs from a vault and writes the page only when more than times and counts have changed, so
 //! that an idle pair of machines makes no commits.
 //!
 //! All text from strangers (subjects, senders, errors) is made inert: it cannot link, embed, load
 //! or format anything. Nothing here executes or decides.
 
+pub mod briefing;
 mod dashboard;
 mod gather;
 mod inputs;

@@ -56,6 +56,51 @@ struct Day {
     tokens: u64,
     money: Decimal,
     currency: Currency,
+    /// The days before, the oldest first, for reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<SpentDay>,
+}
+
+/// What the model cost on a day that is counted.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpentDay {
+    /// UTC day.
+    pub day: NaiveDate,
+    /// In and out; a call that was cut off counts with its worst case.
+    pub tokens: u64,
+    /// What they cost by the prices in the configuration.
+    pub money: Decimal,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// So many days are remembered.
+const REMEMBERED: usize = 21;
+
+/// What the model cost, day by day, as the budget's file at `path` has it: up to three weeks, the
+/// oldest day first; nothing where there is no file. The error is a fragment. Blocks.
+pub fn spending(path: &Path) -> Result<Vec<SpentDay>, String> {
+    let place = |reason: String| format!("budget file {} cannot be used: {reason}", path.display());
+    let Some(text) = read(path).map_err(|error| place(error.to_string()))? else { return Ok(Vec::new()) };
+    let today: Day = serde_json::from_str(&text).map_err(|error| place(error.to_string()))?;
+    Ok(today.closed())
+}
+
+impl Day {
+    /// All days, this one last.
+    fn closed(mut self) -> Vec<SpentDay> {
+        let mut days = std::mem::take(&mut self.before);
+        days.push(SpentDay {
+            day: self.day,
+            tokens: self.tokens,
+            money: self.money,
+            currency: self.currency,
+        });
+        let surplus = days.len().saturating_sub(REMEMBERED);
+        days.drain(..surplus);
+        days
+    }
 }
 
 impl Budget {
@@ -146,7 +191,13 @@ impl Budget {
         // A count from a later day means that the clock was set back; it still counts.
         let mut count = match before.clone() {
             Some(count) if count.day >= today => count,
-            _ => Day { day: today, tokens: 0, money: Decimal::ZERO, currency: self.limits.currency.clone() },
+            old => Day {
+                day: today,
+                tokens: 0,
+                money: Decimal::ZERO,
+                currency: self.limits.currency.clone(),
+                before: old.map(Day::closed).unwrap_or_default(),
+            },
         };
         if count.currency != self.limits.currency {
             return Err(bad(format!(

@@ -20,6 +20,8 @@ use crate::template::TemplateDrafter;
 use crate::text::line;
 use crate::{BuildError, Draft, DraftError, Drafter, Request, quiet};
 use answer::Rules;
+pub use budget::{SpentDay, spending};
+
 use budget::{Budget, BudgetError, Reservation, Tokens};
 use model::{Fault, Model, Reply};
 

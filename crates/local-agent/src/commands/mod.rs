@@ -62,7 +62,8 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
             worker::handbook_command(setup, &command, &mut daemon::print, &mut daemon::ask)
         }
         Command::Schedule(command) => schedule::run(setup, &command),
-        Command::Audit(arguments) => audit::run(setup, &arguments).await,
+        Command::Audit(arguments) if arguments.gate => audit::run(setup, &arguments).await,
+        Command::Audit(arguments) => audit::week::run(setup, &arguments).await,
         Command::Log(Log::Verify) => log::verify(setup).await,
     }
 }

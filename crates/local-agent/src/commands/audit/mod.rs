@@ -1,5 +1,5 @@
-//! `local-agent audit --gate`: tries to get an order carried out that the owner never signed, on
-//! every path there is, and says who refused it.
+//! `local-agent audit` writes the briefing of a [`week`]. `local-agent audit --gate` tries to get an order carried
+//! out that the owner never signed, on every path there is, and says who refused it.
 //!
 //! The programs, the configuration and the list of approvers are the owner's own. What would
 //! leave traces happens in a temporary folder: the data directory of every try is a new one with a
@@ -13,6 +13,7 @@ mod orders;
 mod servers;
 mod speaker;
 mod stage;
+pub(crate) mod week;
 
 use daemon::{Failure, OrFailure as _, Setup};
 use serde::Serialize;

@@ -1,0 +1,148 @@
+//! The Monday briefing: figures from the vault, the logs, the journal and the tools, put together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use daemon::Setup;
+use executor::{Journal, State};
+use mcp_client::{Call, Sessions, ToolCaller as _};
+use reports::Standing;
+use reports::briefing::{
+    Activity, Books, Briefing, Had, Orders, Pages, Period, Social, Spent, Written, suggest,
+};
+use scheduler::Calendar;
+use serde_json::{Value, json};
+use task::{Clock, Server};
+use vault::Vault;
+use worker::ClerkError;
+
+/// Writes briefings.
+pub(crate) struct Writer {
+    vault: Vault,
+    calendar: Calendar,
+    sessions: Arc<Sessions>,
+    journal: PathBuf,
+    budget: PathBuf,
+    taken: PathBuf,
+    /// Which of the servers hold sample data: books, pages.
+    sample: (bool, bool),
+    clock: Arc<dyn Clock>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        setup: &Setup,
+        vault: Vault,
+        calendar: Calendar,
+        sessions: Arc<Sessions>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            vault,
+            calendar,
+            sessions,
+            journal: setup.data.journal(),
+            budget: setup.data.budget(),
+            taken: setup.data.suggestions(),
+            sample: (setup.modes.odoo_mock, setup.modes.mock_data),
+            clock,
+        }
+    }
+
+    /// The briefing of the week of `moment`, written into the vault.
+    pub(crate) async fn write(&self, moment: DateTime<Utc>) -> Result<(Briefing, Written), ClerkError> {
+        let (zone, now) = (self.calendar.zone(), self.clock.now());
+        let period = Period::of(moment, &zone);
+        let books = self.books(&period, now).await;
+        let social = self.social().await;
+        let (vault, journal, budget) = (self.vault.clone(), self.journal.clone(), self.budget.clone());
+        let pages = Pages::new(vault.clone(), &self.taken);
+        let sample = self.sample.0 || self.sample.1;
+        tokio::task::spawn_blocking(move || {
+            let mut briefing = Briefing {
+                period,
+                now,
+                sample,
+                activity: Activity::count(&vault, &period, &zone)?,
+                standing: Standing::look(&vault, now)?,
+                orders: orders(&journal, &period),
+                books,
+                social,
+                spending: spending(&budget, &period),
+                suggestions: Vec::new(),
+            };
+            briefing.suggestions = suggest(&briefing);
+            let written = pages.write(&briefing)?;
+            Ok((briefing, written))
+        })
+        .await?
+    }
+
+    async fn ask(&self, server: Server, tool: &str, arguments: Value) -> Result<Value, String> {
+        let reply = self.sessions.call(Call::new(server, tool, arguments)).await;
+        reply.map(|reply| reply.content).map_err(|error| error.to_string())
+    }
+
+    async fn books(&self, period: &Period, now: DateTime<Utc>) -> Had<Books> {
+        let first = period.days().next().unwrap_or(period.monday);
+        let read = async {
+            let posted = json!({"state": "posted", "limit": Books::LIMIT});
+            let invoices = self.ask(Server::Odoo, "list_invoices", posted).await?;
+            let since = json!({"since": first, "limit": Books::LIMIT});
+            let transactions = self.ask(Server::Odoo, "read_transactions", since).await?;
+            Books::read(&invoices, &transactions, period, now, &self.calendar.zone())
+        };
+        read.await.map_or_else(Had::No, Had::Yes)
+    }
+
+    async fn social(&self) -> Had<Social> {
+        let answer = self.ask(Server::Social, "get_social_summary", json!({})).await;
+        answer.and_then(|answer| Social::read(&answer)).map_or_else(Had::No, Had::Yes)
+    }
+}
+
+/// What the journal says of the week.
+fn orders(path: &std::path::Path, period: &Period) -> Had<Orders> {
+    if !path.exists() {
+        return Had::No("there is no journal yet: nothing has been signed on this machine".to_owned());
+    }
+    let count = || {
+        let journal = Journal::open(path)?;
+        let mut orders = Orders::default();
+        for state in [State::Done, State::Failed, State::Unknown] {
+            for row in journal.in_state(state)? {
+                if row.ended.is_none_or(|at| !period.has(at)) {
+                    continue;
+                }
+                match state {
+                    State::Done if row.is_dry() => orders.dry += 1,
+                    State::Done => orders.done += 1,
+                    State::Failed => orders.failed += 1,
+                    _ => orders.unknown += 1,
+                }
+            }
+        }
+        Ok::<_, executor::JournalError>(orders)
+    };
+    count().map_or_else(|error| Had::No(format!("the journal: {error}")), Had::Yes)
+}
+
+fn spending(path: &std::path::Path, period: &Period) -> Had<Vec<Spent>> {
+    let days: Vec<_> = period.days().collect();
+    match drafter::spending(path) {
+        Ok(spent) => Had::Yes(
+            spent
+                .into_iter()
+                .filter(|spent| days.contains(&spent.day))
+                .map(|spent| Spent {
+                    day: spent.day,
+                    tokens: spent.tokens,
+                    money: spent.money,
+                    currency: spent.currency.to_string(),
+                })
+                .collect(),
+        ),
+        Err(why) => Had::No(why),
+    }
+}
