@@ -54,7 +54,7 @@ pub use data::{DataDir, DataDirError};
 pub use env::{Env, EnvFileError, Surroundings};
 pub use failure::{Failure, FailureKind, OrFailure};
 pub use guarded::secret_scanner;
-pub use lock::{InstanceLock, InstanceLockError};
+pub use lock::{Holder, InstanceLock, InstanceLockError};
 pub use logging::init_logging;
 pub use places::Places;
 pub use run::{Threads, run, status};

@@ -18,6 +18,13 @@ pub struct InstanceLock {
     _file: File,
 }
 
+/// Who has the lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// Its process id, if it has written it down.
+    pub pid: Option<u32>,
+}
+
 /// Why the lock was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum InstanceLockError {
@@ -100,6 +107,18 @@ impl InstanceLock {
         writeln!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Self { _file: file })
     }
+
+    /// Who has the lock now; `None` when nobody has. A heartbeat's file cannot tell: it stays
+    /// behind when its daemon dies.
+    pub fn holder(data: &DataDir, agent: &AgentId) -> Option<Holder> {
+        let mut file = File::open(data.lock(agent)).ok()?;
+        // Held for a moment, and let go when the file is closed. A daemon that starts at that
+        // moment finds a dead one's number in it, and asks again.
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Some(Holder { pid: holder(&mut file) }),
+            _ => None,
+        }
+    }
 }
 
 /// The process that the lock file names.
@@ -156,8 +175,10 @@ mod tests {
         let first = InstanceLock::take(&data, &agent).expect("first");
         let error = InstanceLock::take(&data, &agent).expect_err("second").to_string();
         assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+        assert_eq!(InstanceLock::holder(&data, &agent), Some(Holder { pid: Some(std::process::id()) }));
         assert!(InstanceLock::take(&data, &"cloud-001".parse().expect("agent")).is_ok(), "another agent");
         drop(first);
+        assert_eq!(InstanceLock::holder(&data, &agent), None, "the file is there, and nobody has it");
         assert!(InstanceLock::take(&data, &agent).is_ok(), "after the first has ended");
     }
 }

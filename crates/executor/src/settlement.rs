@@ -136,6 +136,8 @@ impl Settlement {
             return Err(SettlementError::Unresolved(id.clone()));
         }
         let mut task = file.task.clone();
+        // What was said of the retry, which this is.
+        task.front.extra.remove("next");
         let stage = if task.front.action.is_some() {
             let before = task.front.reason.take().unwrap_or_else(|| "set aside".into());
             withdraw(&mut task, &format!("to be tried again; before: {before}"));

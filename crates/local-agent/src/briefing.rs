@@ -74,7 +74,7 @@ impl Writer {
             };
             briefing.suggestions = suggest(&briefing);
             let written = pages.write(&briefing)?;
-            Ok((briefing, written))
+            Ok::<_, ClerkError>((briefing, written))
         })
         .await?
     }

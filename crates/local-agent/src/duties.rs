@@ -51,6 +51,10 @@ impl OwnersDuties {
         clock: Arc<dyn Clock>,
         ending: CancellationToken,
     ) -> Result<Self, Failure> {
+        // One that a person changed stays as it is.
+        if let Err(error) = vault.create_page(reports::TASK_TEMPLATE_PATH, reports::TASK_TEMPLATE) {
+            tracing::warn!("cannot write the template of a task: {error}");
+        }
         let sessions = Arc::new(Sessions::new(session_settings(setup)?));
         let executor = match approval::read_vault_id(&setup.data.vault_id()) {
             Err(error) if setup.data.vault_id().exists() || setup.data.approvers().exists() => {

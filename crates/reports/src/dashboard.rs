@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use task::Digest;
 
 use crate::text::{is_visible, shown};
-use crate::{AgentState, ChannelState, Inputs, ResultKind, TaskLine};
+use crate::{AgentState, BOTTLENECK, ChannelState, Inputs, ResultKind, TaskLine};
 
 /// The page. Its last line names the state that it shows, see [`state_of`].
 pub fn dashboard(inputs: &Inputs) -> String {
@@ -94,8 +94,12 @@ impl Page {
         self.line("## Waits for you\n");
         self.line("| task | subject | from | proposed | since |");
         self.line("|---|---|---|---|---|");
+        let mut late = false;
         for task in &inputs.waiting {
-            let urgent = if task.urgent { " ❗" } else { "" };
+            let stale = task.since.is_some_and(|since| inputs.now - since > BOTTLENECK);
+            late |= stale;
+            let urgent =
+                format!("{}{}", if task.urgent { " ❗" } else { "" }, if stale { " ⏳" } else { "" });
             let since = task.since.map_or(String::new(), |at| at.format("%Y-%m-%d").to_string());
             self.line(format!(
                 "| {}{urgent} | {} | {} | {} | {since} |",
@@ -106,6 +110,9 @@ impl Page {
             ));
         }
         self.more(inputs.waiting_more);
+        if late {
+            self.line("\n> [!warning] ⏳ has waited for more than 48 h for your decision");
+        }
         self.line("\n`local-agent review` shows each of them and takes your decision.\n");
     }
 
@@ -131,6 +138,9 @@ impl Page {
             self.line(format!("- {} {}", link(task), shown(&task.subject, 80)));
             if !task.who.is_empty() {
                 self.line(format!("    - {}", shown(&task.who, 200)));
+            }
+            if !task.what.is_empty() {
+                self.line(format!("    - next: `{}`", code(&task.what)));
             }
         }
         self.more(inputs.errors_more);

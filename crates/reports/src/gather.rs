@@ -7,6 +7,7 @@ use vault::{Entry, FileError, Folder, PageError, Vault};
 
 use crate::dashboard::{dashboard, state, state_of};
 use crate::inputs::{agent_lines, channel_lines};
+use crate::standing::set_aside;
 use crate::week::Tally;
 use crate::{AgentSign, DASHBOARD, Inputs, Result as Ended, TaskLine};
 
@@ -179,11 +180,9 @@ fn alarm(vault: &Vault, entry: &Entry) -> TaskLine {
 
 fn error(vault: &Vault, entry: &Entry) -> TaskLine {
     let mut line = plain(vault, entry);
-    let reason = match vault.read(&entry.location) {
-        Ok(file) => file.task.front.reason.or_else(|| file.task.front.effect.and_then(|e| e.message)),
-        Err(e) => Some(e.to_string()),
-    };
-    line.who = reason.or_else(|| why(vault, &entry.location.file_name())).unwrap_or_default();
+    let found = set_aside(vault, entry);
+    line.what = found.remedy.command(&found.id);
+    line.who = found.reason.or_else(|| why(vault, &entry.location.file_name())).unwrap_or_default();
     line
 }
 

@@ -26,5 +26,11 @@ pub use week::{Day, Week};
 /// The dashboard of a new vault, before an agent has written its own.
 pub const DASHBOARD_TEMPLATE: &str = include_str!("../../../Dashboard.md");
 
+/// A task for the Inbox, as Obsidian's template plug-in fills it in; the keys are a task's own.
+pub const TASK_TEMPLATE: &str = include_str!("../templates/new_task.md");
+
+/// Its path in the vault. The folder stays on this machine: it is nobody else's business.
+pub const TASK_TEMPLATE_PATH: &str = "Templates/New_task.md";
+
 /// The dashboard's path in the vault.
 pub const DASHBOARD: &str = "Dashboard.md";

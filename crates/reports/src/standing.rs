@@ -55,8 +55,8 @@ pub enum Remedy {
 pub struct SetAside {
     /// Which task.
     pub id: TaskId,
-    /// Why it is there.
-    pub reason: String,
+    /// Why it is there, if the task says so.
+    pub reason: Option<String>,
     /// What can be done.
     pub remedy: Remedy,
     /// Since when.
@@ -76,6 +76,13 @@ pub struct Standing {
     pub errors: Vec<SetAside>,
     /// Open health incidents.
     pub alarms: Vec<TaskId>,
+}
+
+impl SetAside {
+    /// Why it is there, in words.
+    pub fn why(&self) -> &str {
+        self.reason.as_deref().unwrap_or("no reason was written down")
+    }
 }
 
 impl Remedy {
@@ -180,7 +187,7 @@ impl Standing {
             )
         });
         section(&mut text, "Set aside", &self.errors, |error| {
-            format!("[[{}]]: {} — `{}`", error.id, shown(&error.reason, 160), error.remedy.command(&error.id))
+            format!("[[{}]]: {} — `{}`", error.id, shown(error.why(), 160), error.remedy.command(&error.id))
         });
         section(&mut text, "Alarms", &self.alarms, |id| format!("[[{id}]]"));
         text
@@ -230,7 +237,7 @@ fn waiting(vault: &Vault, entry: &Entry, on: &str) -> Waiting {
     }
 }
 
-fn set_aside(vault: &Vault, entry: &Entry) -> SetAside {
+pub(crate) fn set_aside(vault: &Vault, entry: &Entry) -> SetAside {
     let id = entry.location.id.clone();
     match vault.read(&entry.location) {
         Ok(file) => {
@@ -238,12 +245,14 @@ fn set_aside(vault: &Vault, entry: &Entry) -> SetAside {
             let unknown = front.effect.as_ref().is_some_and(|effect| effect.state == EffectState::Unknown);
             let said = front.effect.and_then(|effect| effect.message);
             SetAside {
-                reason: front.reason.or(said).unwrap_or_else(|| "no reason was written down".to_owned()),
+                reason: front.reason.or(said),
                 remedy: if unknown { Remedy::Resolve } else { Remedy::Retry },
                 since: entry.modified,
                 id,
             }
         }
-        Err(error) => SetAside { reason: error.to_string(), remedy: Remedy::Mend, since: entry.modified, id },
+        Err(error) => {
+            SetAside { reason: Some(error.to_string()), remedy: Remedy::Mend, since: entry.modified, id }
+        }
     }
 }

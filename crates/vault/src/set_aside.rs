@@ -100,7 +100,12 @@ impl Vault {
 
     fn write_reason(&self, errors: &Dir, name: &str, shown: &str, reason: &str) -> Result<(), FileError> {
         let was: String = shown.chars().take(300).collect();
-        let text = format!("# Set aside\n\n- what: {}\n- why: {}\n", task::inert(&was), lines(reason));
+        let text = format!(
+            "# Set aside\n\n- what: {}\n- why: {}\n- next: mend it and put it \
+             into Inbox, or delete both files\n",
+            task::inert(&was),
+            lines(reason)
+        );
         self.staging().stage(text.as_bytes())?.publish_over(errors, &format!("{name}.reason.md"))
     }
 

@@ -479,7 +479,7 @@ impl Worker {
         self.log(event).await;
         if !final_try {
             let exponent = i32::try_from(tries.min(10)).unwrap_or(10) - 1;
-            let pause = RETRY_PAUSE * 2_i32.pow(exponent.unsigned_abs());
+            let pause = jittered(RETRY_PAUSE * 2_i32.pow(exponent.unsigned_abs()), &id, tries);
             self.failures.insert(id.clone(), (tries, self.parts.clock.now() + pause));
             found.trouble(format!("{id}: {reason}; it is tried again in {} s", pause.num_seconds()));
             self.give_back(claim, found).await;
@@ -520,6 +520,14 @@ impl Worker {
             tracing::error!("cannot write the audit log: {error}");
         }
     }
+}
+
+/// Up to a fifth more: what failed together, because a model or the books were away, does not come
+/// back all at once. The same for the same try, so that it needs no source of chance.
+fn jittered(pause: TimeDelta, id: &TaskId, tries: u32) -> TimeDelta {
+    let digest = task::Digest::of(format!("{id} {tries}")).hex();
+    let share = i32::from_str_radix(&digest[..2], 16).unwrap_or_default();
+    pause + pause * share / (5 * 255)
 }
 
 /// Writes what was drafted, and moves the task on.

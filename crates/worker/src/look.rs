@@ -94,6 +94,9 @@ fn quarantine(vault: &Vault, path: &Path, reason: &str, found: &mut Found) {
     }
 }
 
+/// The property that says what the owner can do about a task in Errors.
+const NEXT: &str = "next";
+
 /// Moves a claimed task to Errors with its reason; one that does not parse goes as it is.
 pub(crate) fn set_aside(
     vault: &Vault,
@@ -105,6 +108,8 @@ pub(crate) fn set_aside(
             let mut task = file.task.clone();
             task.front.reason = Some(reason.to_owned());
             task.front.attempts += 1;
+            // What the owner can do, where Obsidian shows it; a retry takes it out again.
+            task.front.extra.insert(NEXT.to_owned(), format!("local-agent retry {}", location.id).into());
             vault.finish(&file, &task, Stage::Errors)?;
         }
         Err(_) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::Utc;
-use daemon::{Failure, OrFailure as _, Setup};
+use daemon::{Failure, InstanceLock, OrFailure as _, Setup};
 use health::Heartbeat;
 use vault::Folder;
 use worker::Peers;
@@ -39,7 +39,12 @@ pub(crate) fn run(setup: &Setup) -> Result<(), Failure> {
         }
         Some(beat) => {
             let age = (now - beat.at).num_seconds();
-            let _ = writeln!(text, "daemon    pid {}, last sign of life {age} s ago", beat.pid);
+            // A daemon that was killed leaves its heartbeat behind, and not its lock.
+            let state = match InstanceLock::holder(&setup.data, &setup.agent) {
+                Some(_) => format!("runs, pid {}", beat.pid),
+                None => "DOES NOT RUN; cloud-agent starts it".to_owned(),
+            };
+            let _ = writeln!(text, "daemon    {state}, last sign of life {age} s ago");
             for channel in &beat.channels {
                 let until = channel.complete_until.map_or_else(
                     || "never complete".into(),

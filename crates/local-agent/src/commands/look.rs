@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use approval::visible;
 use chrono::{DateTime, Utc};
-use daemon::{Failure, OrFailure as _, Setup};
+use daemon::{Failure, Holder, InstanceLock, OrFailure as _, Setup};
 use health::Heartbeat;
 use serde_json::{Value, json};
 use task::{AgentId, Order, Priority, Stage, Task, TaskId};
@@ -164,13 +164,16 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     let now = Utc::now();
     let counts = count(setup, &vault)?;
     let beat = Heartbeat::read(&vault, &setup.agent).ok().flatten();
+    // A daemon that was killed leaves its heartbeat behind, and not its lock.
+    let holder = InstanceLock::holder(&setup.data, &setup.agent);
     let peers = Peers::load(setup.data.root());
     let handbook = worker::about_handbook(&worker::handbook(setup, &vault));
     let stopped = vault.stop_reason().or_else(|| std::fs::read_to_string(setup.data.stopped()).ok());
     if as_json {
         return print_json(&json!({
             "agent": setup.agent, "role": setup.role, "mode": mode(setup), "mock": setup.modes.mock_data,
-            "stopped": stopped, "handbook": handbook, "heartbeat": beat, "peers": peers,
+            "stopped": stopped, "handbook": handbook, "heartbeat": beat,
+            "running": holder.is_some(), "peers": peers,
             "needs_action": counts.new, "in_progress": counts.in_work, "pending_approval": counts.waiting,
             "approved": counts.orders.len(), "errors": counts.errors, "conflicts": counts.conflicts,
         }));
@@ -200,7 +203,7 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     }
     match &beat {
         Some(beat) => {
-            let _ = writeln!(text, "daemon    pid {}, last sign of life {}", beat.pid, ago(beat.at, now));
+            let _ = writeln!(text, "daemon    {}, last sign of life {}", running(holder), ago(beat.at, now));
             for channel in &beat.channels {
                 let until = channel
                     .complete_until
@@ -218,7 +221,10 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
             }
         }
         None => {
-            let _ = writeln!(text, "daemon    has not run here yet: local-agent");
+            let _ = match holder {
+                Some(_) => writeln!(text, "daemon    {}, no sign of life yet", running(holder)),
+                None => writeln!(text, "daemon    has not run here yet: local-agent"),
+            };
         }
     }
     for peer in peers.iter() {
@@ -229,6 +235,15 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
         let _ = writeln!(text, "other     {agent}, no sign of life was ever seen");
     }
     print(&text)
+}
+
+/// Whether the daemon runs, by its lock.
+fn running(holder: Option<Holder>) -> String {
+    match holder {
+        Some(Holder { pid: Some(pid) }) => format!("runs, pid {pid}"),
+        Some(Holder { pid: None }) => "runs".to_owned(),
+        None => "DOES NOT RUN; local-agent starts it".to_owned(),
+    }
 }
 
 /// A time as people say it.

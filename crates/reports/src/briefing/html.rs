@@ -204,7 +204,7 @@ impl Page {
         ));
         self.list(&standing.errors, |error| {
             let next = error.remedy.command(&error.id);
-            format!("<code>{}</code> {} — <code>{next}</code>", error.id, safe(&error.reason, 120))
+            format!("<code>{}</code> {} — <code>{next}</code>", error.id, safe(error.why(), 120))
         });
         self.source("Logs/ for the week, the folder Errors for now");
     }

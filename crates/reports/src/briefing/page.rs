@@ -261,7 +261,7 @@ impl Page {
         }
         self.more(activity.incidents.len());
         for error in standing.errors.iter().take(NAMED) {
-            let (why, next) = (shown(&error.reason, 120), error.remedy.command(&error.id));
+            let (why, next) = (shown(error.why(), 120), error.remedy.command(&error.id));
             self.line(format!("- [[{}]]: {why} — `{next}`", error.id));
         }
         self.more(standing.errors.len());

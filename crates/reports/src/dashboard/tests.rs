@@ -128,7 +128,9 @@ fn times_and_counts_alone_are_not_another_state() {
         assert_ne!(page, changed);
         state_of(&page).expect("a state") == state_of(&changed).expect("a state")
     };
-    assert!(same(|i| i.now = at("2026-03-01T00:00:00Z")));
+    assert!(same(|i| i.now = at("2026-02-24T00:00:00Z")));
+    // What has waited for two days is marked, once.
+    assert!(!same(|i| i.now = at("2026-03-01T00:00:00Z")));
     assert!(same(|i| i.new = 5));
     assert!(same(|i| i.week[0].1.drafted = 9));
     assert!(same(|i| i.agents[0].last_sign = Some(i.now)));

@@ -93,3 +93,22 @@ fn what_is_in_the_vault_is_on_the_page() {
     scene.put("Pending_Approval/APPROVE_EMAIL_8.md", "Another");
     assert!(scene.refresh("2026-02-23T10:31:00Z"));
 }
+
+#[test]
+fn an_approval_that_never_comes_is_a_reminder_and_more_errors_than_fit_are_counted() {
+    let mut scene = Scene::new();
+    let location = Location::parse("Pending_Approval/APPROVE_EMAIL_1.md").expect("location");
+    let mut front = FrontMatter::new(location.id.clone(), "2026-02-20T03:15:00Z".parse().expect("time"));
+    front.drafted_at = Some("2026-02-21T10:00:00Z".parse().expect("time"));
+    scene.vault.create(&location, &Task::new(front, "")).expect("create");
+    for n in 0..250 {
+        scene.put(&format!("Errors/ERROR_{n:03}.md"), "A real task");
+    }
+    assert!(scene.refresh("2026-02-23T09:59:00Z"));
+    assert!(!scene.page().contains('⏳'));
+    assert!(scene.refresh("2026-02-23T10:01:00Z"), "it has become late");
+    let page = scene.page();
+    assert!(page.contains("EMAIL_1]] ⏳ |") && page.contains("more than 48 h for your decision"), "{page}");
+    assert!(page.contains("… and 220 more"), "{page}");
+    assert!(page.contains("next: `local-agent retry ERROR_"), "{page}");
+}
