@@ -111,7 +111,7 @@ inside() {
     --mail-ca-file /opt/ca.pem --mail-password-file password.txt --passphrase-file passphrase.txt
   typed jane "local-agent doctor" local-agent doctor
   as jane local-agent join-code > "$root/srv/join.txt"
-  counted "local-agent             # the daemon"
+  counted "# the daemon; or: systemctl enable --now local-agent@"
   (as jane local-agent </dev/null > "$work/local-agent.log" 2>&1 &)
 
   echo "--- the cloud machine"

@@ -427,3 +427,23 @@ fn a_restore_while_the_old_machine_runs_is_refused() {
     );
     assert!(printed.contains("No signed order was on its way"), "{printed}");
 }
+
+#[test]
+fn what_a_newer_version_made_is_refused_with_status_2_and_left_alone() {
+    let folder = tempfile::tempdir().expect("folder");
+    let home = Home::new(folder.path(), "owner");
+    let alone = ["init", "--owner", "Jane", "--alone", "--no-mail", "--mode", "sample", "--no-passphrase"];
+    home.ok("local-agent", &alone);
+    let ignore = home.vault().join(".gitignore");
+    let text = std::fs::read_to_string(&ignore).expect("text");
+    std::fs::write(&ignore, text.replace("format 1", "format 2")).expect("written");
+    for arguments in [&["--once"][..], &["status"], &["list"]] {
+        let said = home.fails(2, "local-agent", arguments);
+        assert!(said.contains("format 2") && said.contains("nothing was changed"), "{said}");
+    }
+    std::fs::write(&ignore, text).expect("written");
+    std::fs::write(home.data().join("format"), "7\n").expect("written");
+    assert!(home.fails(2, "local-agent", &["status"]).contains("\"7\""));
+    std::fs::remove_file(home.data().join("format")).expect("as older versions had it");
+    home.ok("local-agent", &["status"]);
+}

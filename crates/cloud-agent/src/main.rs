@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use config::Duty;
 use daemon::{Failure, Flags, InstanceLock, Program, Pulse, Setup, Shutdown, Supervisor, Threads};
 use reports::Standing;
@@ -24,6 +24,9 @@ use worker::{
 use crate::cli::Cli;
 
 fn main() -> ExitCode {
+    if let Some(status) = daemon::generated(Cli::command()) {
+        return status;
+    }
     let cli = Cli::parse();
     let brief = cli.once || cli.command.is_some();
     daemon::init_logging(&cli.common, if brief { "warn" } else { "info" });

@@ -36,6 +36,14 @@ pub enum DataDirError {
         /// We.
         me: u32,
     },
+    /// A later version of this program made it.
+    #[error("the data directory {} has format {format:?}, and this program knows format {FORMAT}; nothing was changed", path.display())]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// What it says.
+        format: String,
+    },
     /// Others may enter it, and it holds what is not ours, so that we do not close it ourselves.
     #[error("the data directory {} is open to other users (mode {mode:04o}) and holds other files", path.display())]
     Open {
@@ -56,6 +64,9 @@ impl From<DataDirError> for Failure {
             DataDirError::Foreign { .. } => {
                 Failure::usage(message).hint("run as that user, or name another folder with --data")
             }
+            DataDirError::Newer { .. } => {
+                Failure::usage(message).hint("install that version again, or a newer one")
+            }
             DataDirError::Open { path, .. } => Failure::usage(message).hint(format!(
                 "name a folder of its own with --data, or, if this is the one: chmod 700 {}",
                 path.display()
@@ -63,6 +74,9 @@ impl From<DataDirError> for Failure {
         }
     }
 }
+
+/// The data directory's format; a folder without the file `format` is of the first.
+const FORMAT: u32 = 1;
 
 /// Folders that are made with the data directory.
 const FOLDERS: [&str; 4] = ["keys", "watch", "sync", "mock"];
@@ -91,6 +105,19 @@ impl DataDir {
             }
             std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
             tracing::info!("data directory {} was open to other users; it is closed now", root.display());
+        }
+        let format = root.join("format");
+        match std::fs::read_to_string(&format) {
+            Ok(said) if said.trim().parse::<u32>().is_ok_and(|said| said <= FORMAT) => {}
+            Ok(said) => {
+                let format = said.trim().chars().take(20).collect();
+                return Err(DataDirError::Newer { path: root, format });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                fault::reach("data.format").map_err(|e| io(e.into()))?;
+                write_format(&format).map_err(io)?;
+            }
+            Err(error) => return Err(io(error)),
         }
         for name in FOLDERS {
             fault::reach("data.mkdir").map_err(|e| io(e.into()))?;
@@ -185,9 +212,31 @@ impl DataDir {
     }
 }
 
+/// Whole or not at all: half a number would look like another version's.
+fn write_format(path: &Path) -> std::io::Result<()> {
+    let new = path.with_file_name(format!("format.new-{}", std::process::id()));
+    std::fs::write(&new, format!("{FORMAT}\n"))?;
+    std::fs::rename(&new, path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newer_one_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let root = dir.path().join("data");
+        DataDir::open(&root).expect("new");
+        DataDir::open(&root).expect("again");
+        std::fs::write(root.join("format"), "2\n").expect("write");
+        std::fs::remove_dir(root.join("watch")).expect("remove");
+        let failure = Failure::from(DataDir::open(&root).expect_err("newer"));
+        assert_eq!(failure.status(), 2);
+        assert!(failure.to_string().contains("\"2\"") && !root.join("watch").exists(), "{failure}");
+        std::fs::remove_file(root.join("format")).expect("an older one");
+        DataDir::open(&root).expect("older");
+    }
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).expect("metadata").mode() & 0o777

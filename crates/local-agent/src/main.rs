@@ -9,12 +9,15 @@ mod run;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use daemon::{Failure, Flags, Program, Threads};
 
 use crate::cli::Cli;
 
 fn main() -> ExitCode {
+    if let Some(status) = daemon::generated(Cli::command()) {
+        return status;
+    }
     let cli = Cli::parse();
     daemon::init_logging(&cli.common, if cli.command.is_some() || cli.once { "warn" } else { "info" });
     let threads = if cli.command.is_some() || cli.once { Threads::One } else { Threads::Few };

@@ -36,6 +36,9 @@ struct Cli {
 /// The whole of a server binary.
 pub fn main(server: Server) -> ExitCode {
     // Five programs of one package: each tells its own name.
+    if let Some(status) = daemon::generated(Cli::command().name(server.binary())) {
+        return status;
+    }
     let matches = Cli::command().name(server.binary()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     daemon::init_logging(&cli.common, "warn");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alarms::Alarms;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use daemon::{
     CommonArgs, Failure, Flags, InstanceLock, OrFailure, Program, Pulse, Setup, Shutdown, Supervisor, Threads,
 };
@@ -50,6 +50,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(status) = daemon::generated(Cli::command()) {
+        return status;
+    }
     let cli = Cli::parse();
     daemon::init_logging(&cli.common, if cli.once { "warn" } else { "info" });
     daemon::run("sync-watcher", Threads::One, work(cli))
@@ -84,8 +87,11 @@ fn name(agent: &AgentId) -> AgentId {
 
 fn open_vault(setup: &Setup) -> Result<Vault, Failure> {
     let limits = Limits { max_task_bytes: setup.config.vault.max_task_bytes };
-    Vault::open(&setup.vault_path, limits)
-        .or_failed(format!("cannot open the vault {}", setup.vault_path.display()))
+    match Vault::open(&setup.vault_path, limits) {
+        // Starting again does not help.
+        Err(error @ vault::OpenError::Newer { .. }) => Err(Failure::usage(error.to_string())),
+        opened => opened.or_failed(format!("cannot open the vault {}", setup.vault_path.display())),
+    }
 }
 
 fn open(setup: &Setup, vault: Vault) -> Result<Sync, Failure> {

@@ -31,6 +31,12 @@ pub(crate) const STAGING: &str = ".tmp";
 /// behind, all of which start with a full stop.
 const IGNORE: &str = include_str!("../../../vault/.gitignore");
 
+/// The vault's format, as its `.gitignore` says it; one that says nothing is of the first.
+const FORMAT: u32 = 1;
+
+/// What stands before the format's number.
+const FORMAT_LINE: &str = "# AI Employee vault, format ";
+
 /// How much is read of what strangers put into the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -50,6 +56,17 @@ pub enum OpenError {
     /// The folder or one in it cannot be made or opened.
     #[error("open the vault: {0}; check that the path is a folder this user may write to")]
     Folder(#[from] FileError),
+    /// A later version of this program made it.
+    #[error(
+        "open the vault {}: it has format {format}, and this program knows formats up to {FORMAT}; nothing was changed. Install the same version as on the other machine",
+        path.display()
+    )]
+    Newer {
+        /// The vault.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
     /// The lock is held.
     #[error("open the vault: {0}")]
     Lock(#[from] LockError),
@@ -85,6 +102,10 @@ impl Vault {
             FileError::new("create folder", path, cause)
         })?;
         let root = Dir::open(path)?;
+        let format = format_of(path);
+        if format > FORMAT {
+            return Err(OpenError::Newer { path: path.to_owned(), format });
+        }
         for folder in FOLDERS {
             root.below(folder, true)?;
         }
@@ -184,9 +205,38 @@ impl Vault {
     }
 }
 
+/// The format that a vault says it has. Only the owner's machine writes that file; whatever else is
+/// in it is for git.
+fn format_of(root: &Path) -> u32 {
+    let text = std::fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
+    let said = text.lines().find_map(|line| line.strip_prefix(FORMAT_LINE));
+    said.and_then(|said| said.trim_end_matches('.').trim().parse().ok()).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
+    use task::Digest;
+
     use super::*;
+
+    #[test]
+    fn an_older_vault_opens_and_a_newer_one_is_left_as_it_is() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let check = |ignore: &str, opens: bool| {
+            let root = temp.path().join(Digest::of(ignore).to_string());
+            std::fs::create_dir_all(&root).expect("folder");
+            std::fs::write(root.join(".gitignore"), ignore).expect("write");
+            let opened = Vault::open(&root, Limits::default());
+            assert_eq!(opened.is_ok(), opens, "{ignore:?}");
+            assert_eq!(root.join("Needs_Action").exists(), opens, "{ignore:?}");
+            assert_eq!(std::fs::read_to_string(root.join(".gitignore")).expect("read"), ignore);
+        };
+        check(IGNORE, true);
+        check(".*\n!.gitignore\n", true);
+        check("# AI Employee vault, format 1.\n.*\n", true);
+        check("# AI Employee vault, format 2.\n.*\n", false);
+        check("# AI Employee vault, format 10.\n.*\n", false);
+    }
 
     #[test]
     fn opening_makes_what_is_missing_and_keeps_what_is_there() {

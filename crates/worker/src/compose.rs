@@ -43,9 +43,15 @@ pub fn calendar(setup: &Setup) -> Result<Calendar, Failure> {
 /// Opens the vault of a setup.
 pub fn open_vault(setup: &Setup) -> Result<Vault, Failure> {
     let limits = Limits { max_task_bytes: setup.config.vault.max_task_bytes };
-    Vault::open(&setup.vault_path, limits)
-        .map(|vault| vault.keeping_heads(setup.data.log_heads()))
-        .or_failed(format!("cannot open the vault {}", setup.vault_path.display()))
+    match Vault::open(&setup.vault_path, limits) {
+        Ok(vault) => Ok(vault.keeping_heads(setup.data.log_heads())),
+        // Starting again does not help.
+        Err(error @ vault::OpenError::Newer { .. }) => Err(Failure::usage(error.to_string())),
+        Err(error) => {
+            Err(Failure::failed(format!("cannot open the vault {}", setup.vault_path.display()))
+                .because(error))
+        }
+    }
 }
 
 /// Opens the vault's Git, if the setup has any.

@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask demo` shows the whole loop, `cargo xtask bench` measures it,
-//! `cargo xtask torture` tries to break it, `cargo xtask mutants` tries its tests.
+//! `cargo xtask torture` tries to break it, `cargo xtask mutants` tries its tests, `cargo xtask
+//! release` packs it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
 #![expect(clippy::print_stderr, reason = "a command-line program talks to its user")]
 
@@ -7,6 +8,7 @@ mod bench;
 mod build;
 mod demo;
 mod mutants;
+mod release;
 mod torture;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ enum Command {
     Torture(torture::Options),
     /// Small changes to the code: how many of them its tests notice, and why not the others.
     Mutants(mutants::Options),
+    /// Programs, deploy scripts, documentation, man pages and completions in one archive, with its checksum.
+    Release(release::Options),
     /// One of the processes that a suite sets against each other.
     #[command(subcommand, hide = true)]
     Contestant(torture::Contestant),
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Torture(options) => torture::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Release(options) => release::run(&options),
         Command::Contestant(contestant) => contestant.run(),
     };
     match result {
