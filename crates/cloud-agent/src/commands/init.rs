@@ -109,6 +109,10 @@ fn join_code(arguments: &Init, configured: bool) -> Result<Option<JoinCode>, Fai
 /// Another machine of this name would claim the same tasks.
 async fn listen(code: &JoinCode, arguments: &Init) -> Result<(), Failure> {
     let patience = Duration::from_secs(arguments.listen_seconds);
+    daemon::print(&format!(
+        "listening      at most {} s for another machine named {} (--old-machine-is-off skips it)\n",
+        arguments.listen_seconds, code.cloud
+    ))?;
     if trial::is_awake(&code.remote, &code.branch, &code.cloud, patience).await.map_err(reach)? {
         return Err(Failure::failed(format!(
             "another machine runs as {}: its heartbeat at the remote goes on",
