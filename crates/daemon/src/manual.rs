@@ -25,7 +25,9 @@ pub fn generated(command: Command) -> Option<ExitCode> {
     }
 }
 
-fn generate(mut command: Command, folder: &Path) -> io::Result<()> {
+fn generate(command: Command, folder: &Path) -> io::Result<()> {
+    // A page on how to ask for help helps nobody.
+    let mut command = command.disable_help_subcommand(true);
     let (man, completions) = (folder.join("man"), folder.join("completions"));
     std::fs::create_dir_all(&man)?;
     std::fs::create_dir_all(&completions)?;
