@@ -3,6 +3,7 @@
 
 mod cli;
 mod commands;
+mod granted;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -42,12 +43,13 @@ async fn work(cli: Cli) -> Result<(), Failure> {
     {
         return done;
     }
-    let setup = daemon::load(Program::CloudAgent, &cli.common, &Flags::from(&cli.modes))?;
+    let mut setup = daemon::load(Program::CloudAgent, &cli.common, &Flags::from(&cli.modes))?;
     if let Some(command) = &cli.command {
         return commands::run(command, &setup).await;
     }
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;
+    granted::ask(&mut setup).await?;
     for warning in &setup.warnings {
         tracing::warn!("{}: {}", warning.place, warning.message);
     }

@@ -114,6 +114,7 @@ impl Config {
                     ca_file: Some("/path/to/ca.pem".into()),
                     authserv_id: Some("mx.example.com".into()),
                     granted_scopes: vec!["read".into()],
+                    token_info: Some("https://oauth2.example.com/tokeninfo".into()),
                 }),
                 smtp: Some(Smtp {
                     host: "smtp.example.com".into(),
@@ -272,6 +273,9 @@ pub struct Sync {
     pub timeout_seconds: u64,
     /// How often a heartbeat goes to the remote; at least 120 with hosted remotes.
     pub heartbeat_seconds: u64,
+    /// Whether approved orders are carried out while the remote, which lets one machine have each of
+    /// them, is out of reach. Only where it has confirmed this machine's seat before.
+    pub orders_offline: bool,
     /// The largest file that is taken from the remote, in bytes.
     pub max_file_bytes: u64,
     /// The most files that a vault may have.
@@ -288,6 +292,7 @@ impl Default for Sync {
             push_gap_seconds: 5,
             timeout_seconds: 60,
             heartbeat_seconds: 120,
+            orders_offline: true,
             max_file_bytes: 4 << 20,
             max_files: 1_000_000,
         }
@@ -484,6 +489,10 @@ pub struct Imap {
     /// The scopes granted to the token, as the provider shows them.
     #[serde(default)]
     pub granted_scopes: Vec<String>,
+    /// The provider's address that says what a token may do (RFC 7662 calls it introspection);
+    /// Google's own for Gmail. The cloud agent asks it when it starts.
+    #[serde(default)]
+    pub token_info: Option<String>,
 }
 
 fn inbox() -> String {

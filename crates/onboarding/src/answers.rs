@@ -201,6 +201,7 @@ impl Answers {
                     ca_file: ca_file(old_imap.and_then(|imap| imap.ca_file.as_ref())),
                     authserv_id: old_imap.and_then(|imap| imap.authserv_id.clone()),
                     granted_scopes: old_imap.map(|imap| imap.granted_scopes.clone()).unwrap_or_default(),
+                    token_info: old_imap.and_then(|imap| imap.token_info.clone()),
                 }
             }
             (None, Some(old)) => old.clone(),

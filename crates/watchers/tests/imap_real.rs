@@ -50,6 +50,7 @@ fn account(security: Security) -> MailAccount {
             ca_file: Some(var("AIE_TEST_CA").into()),
             authserv_id: None,
             granted_scopes: Vec::new(),
+            token_info: None,
         }),
         smtp: None,
         save_sent: SaveSent::default(),

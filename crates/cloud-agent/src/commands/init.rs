@@ -156,6 +156,7 @@ fn account(mail: &JoinMail, ca_file: Option<PathBuf>) -> MailAccount {
             ca_file,
             authserv_id: mail.authserv_id.clone(),
             granted_scopes: Vec::new(),
+            token_info: None,
         }),
         smtp: None,
         save_sent: SaveSent::Auto,

@@ -64,6 +64,7 @@ fn client(port: u16, security: Security, ca_file: Option<PathBuf>) -> Tls {
         ca_file,
         authserv_id: None,
         granted_scopes: Vec::new(),
+        token_info: None,
     })
 }
 
