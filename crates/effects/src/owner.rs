@@ -26,6 +26,19 @@ impl Owner {
     /// A machine in the empty folder `root`, with the programs in `programs`, these lines in its
     /// config.yaml, and `secret` in the file that [`Owner::secret`] names; initialised.
     pub fn new(root: &Path, programs: &Path, config: &str, secret: &str) -> Result<Self, String> {
+        let owner = Self::begin(root, programs, config, secret)?;
+        owner.ok(&["init", "--passphrase-file", &owner.passphrase()])?;
+        Ok(owner)
+    }
+
+    /// The same, whose owner's key has no passphrase: it signs at once.
+    pub fn unprotected(root: &Path, programs: &Path, config: &str, secret: &str) -> Result<Self, String> {
+        let owner = Self::begin(root, programs, config, secret)?;
+        owner.ok(&["init", "--no-passphrase"])?;
+        Ok(owner)
+    }
+
+    fn begin(root: &Path, programs: &Path, config: &str, secret: &str) -> Result<Self, String> {
         let owner = Self { root: root.to_owned(), programs: programs.to_owned() };
         let text = format!(
             "agent: {{ id: local-001, executor: local-001 }}\nvault: {{ path: {:?}, quiet_seconds: 0 }}\n\
@@ -39,7 +52,6 @@ impl Owner {
         let mut options = std::fs::File::options();
         let file = options.create(true).truncate(true).write(true).mode(0o600).open(Self::secret(root));
         file.and_then(|mut file| file.write_all(secret.as_bytes())).map_err(failed)?;
-        owner.ok(&["init", "--passphrase-file", &owner.passphrase()])?;
         Ok(owner)
     }
 
@@ -63,20 +75,27 @@ impl Owner {
 
     /// Runs the agent to its end, whichever that is.
     pub fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output, String> {
-        Command::new(self.programs.join("local-agent"))
+        self.command(&self.programs.join("local-agent"))
+            .envs(environment.iter().copied())
+            .args(arguments)
+            .output()
+            .map_err(|error| format!("local-agent cannot be started: {error}"))
+    }
+
+    /// A program of this machine, in an environment that holds nothing of the developer's.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.root)
-            .envs(environment.iter().copied())
             .current_dir(&self.root)
             .stdin(Stdio::null())
             .arg("--config")
             .arg(self.config())
             .arg("--data")
-            .arg(self.root.join("data"))
-            .args(arguments)
-            .output()
-            .map_err(|error| format!("local-agent cannot be started: {error}"))
+            .arg(self.root.join("data"));
+        command
     }
 
     /// Runs the agent and expects that it works; gives what it printed.

@@ -64,7 +64,7 @@ impl Reply {
 /// Why there is no reply, told by what may have happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Nothing reached the server: it could not be started, or the call was refused here.
+    /// Nothing reached the server, or the server did not reach the service behind it: it may be called again later.
     #[error("{server} server was not called: {reason}")]
     NotStarted {
         /// Which server.

@@ -21,6 +21,11 @@ impl Asked {
         CallError::Refused { server: self.server, tool: self.tool, message: message.into() }
     }
 
+    /// The server did not reach the other side.
+    fn not_started(self, reason: impl Into<String>) -> CallError {
+        CallError::NotStarted { server: self.server, reason: reason.into() }
+    }
+
     /// No usable answer: only a DANGEROUS tool leaves a question behind.
     fn lost(self, message: impl Into<String>) -> CallError {
         let (server, tool, message) = (self.server, self.tool, message.into());
@@ -47,7 +52,11 @@ impl Asked {
             };
         }
         let message = content["message"].as_str().map_or_else(|| short(&text), str::to_owned);
-        if content["effect"] == "none" { Err(self.refused(message)) } else { Err(self.lost(message)) }
+        match (&content["effect"], &content["reached"]) {
+            (Value::String(none), Value::Bool(false)) if none == "none" => Err(self.not_started(message)),
+            (Value::String(none), _) if none == "none" => Err(self.refused(message)),
+            _ => Err(self.lost(message)),
+        }
     }
 
     /// Reads a failed exchange. `fault` is why the session ended, if it did.
@@ -83,6 +92,7 @@ mod tests {
     #[derive(Debug, PartialEq)]
     enum Verdict {
         Reply,
+        NotStarted,
         Refused,
         Unknown,
     }
@@ -91,7 +101,8 @@ mod tests {
         match outcome {
             Ok(_) => Verdict::Reply,
             Err(CallError::Unknown { .. }) => Verdict::Unknown,
-            Err(CallError::Refused { .. } | CallError::NotStarted { .. }) => Verdict::Refused,
+            Err(CallError::NotStarted { .. }) => Verdict::NotStarted,
+            Err(CallError::Refused { .. }) => Verdict::Refused,
         }
     }
 
@@ -110,6 +121,9 @@ mod tests {
         check(Class::Dangerous, ok(json!({"message": "fine"})), Verdict::Unknown);
         check(Class::Dangerous, ok(json!({"effect": "none"})), Verdict::Unknown);
         check(Class::Dangerous, error(json!({"effect": "none", "message": "550"})), Verdict::Refused);
+        check(Class::Dangerous, error(json!({"effect": "none", "reached": false})), Verdict::NotStarted);
+        check(Class::Dangerous, error(json!({"effect": "unknown", "reached": false})), Verdict::Unknown);
+        check(Class::Dangerous, error(json!({"reached": false})), Verdict::Unknown);
         check(Class::Dangerous, error(json!({"effect": "unknown"})), Verdict::Unknown);
         check(Class::Dangerous, error(json!({})), Verdict::Unknown);
         check(Class::Dangerous, CallToolResult::error(vec![]), Verdict::Unknown);

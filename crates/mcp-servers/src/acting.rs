@@ -188,7 +188,7 @@ impl Acting {
         tracing::info!(server = %self.server, task = %permit.order().id, %approval, "acting on an order");
         let (state, outcome) = match self.backend.act(permit).await {
             Ok(done) => (State::Done(done.answer.clone()), Ok(done)),
-            Err(failure) if failure.effect == Effect::None => (State::None, Err(failure)),
+            Err(failure) if failure.effect != Effect::Unknown => (State::None, Err(failure)),
             Err(failure) => (State::Unknown(failure.message.clone()), Err(failure)),
         };
         let mut warnings = self.clone().end(approval, state).await;

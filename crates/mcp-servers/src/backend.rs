@@ -61,10 +61,8 @@ pub(crate) fn backend(server: Server, setup: &Setup) -> Box<dyn Backend> {
         (Server::Payment, true) => Box::new(payment::Mock::new(setup)),
         (Server::Odoo, false) => Box::new(odoo::Live::new(setup)),
         (Server::Payment, false) => Box::new(payment::Live::new(setup)),
-        (Server::Social, false) => Box::new(Absent("social", "MOCK_DATA=true", "modes.mock_data")),
-        (Server::Whatsapp, false) => {
-            Box::new(Absent("WhatsApp", "WHATSAPP_MOCK=true", "modes.whatsapp_mock"))
-        }
+        (Server::Social, false) => Box::new(social::Live::new(setup)),
+        (Server::Whatsapp, false) => Box::new(whatsapp::Live::new(setup)),
     }
 }
 
@@ -78,30 +76,6 @@ impl Unset {
         Failure::none(format!(
             "config.yaml has no {section}: section; fill it in, or set {instead} to work with sample data"
         ))
-    }
-}
-
-/// Stands in for a live backend that does not exist: says so, and does nothing.
-struct Absent(&'static str, &'static str, &'static str);
-
-impl Absent {
-    fn failure(&self) -> Failure {
-        let Self(name, variable, key) = self;
-        Failure::none(format!(
-            "the live {name} backend is not there yet; set {variable} (or {key} in config.yaml) to work with \
-             sample data"
-        ))
-    }
-}
-
-#[async_trait]
-impl Backend for Absent {
-    async fn answer(&self, _: &str, _: Value, _: Option<&str>) -> Result<Answer, Failure> {
-        Err(self.failure())
-    }
-
-    async fn act(&self, _: Permit) -> Result<Done, Failure> {
-        Err(self.failure())
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -52,29 +52,39 @@ pub(crate) struct Http {
 pub(crate) struct Trouble {
     /// Whether the request may have had its effect.
     pub(crate) may: bool,
+    /// Whether the other side heard of it; if not, the same request may be made later.
+    pub(crate) reached: bool,
     pub(crate) message: String,
 }
 
 impl Trouble {
-    fn before(message: impl Into<String>) -> Self {
-        Self { may: false, message: message.into() }
+    /// Before anything was sent, through this machine's own doing.
+    pub(crate) fn before(message: impl Into<String>) -> Self {
+        Self { may: false, reached: true, message: message.into() }
     }
 
-    fn after(message: impl Into<String>) -> Self {
-        Self { may: true, message: message.into() }
+    /// There is no way to the other side.
+    fn unreached(message: impl Into<String>) -> Self {
+        Self { may: false, reached: false, message: message.into() }
+    }
+
+    /// After the request was sent.
+    pub(crate) fn after(message: impl Into<String>) -> Self {
+        Self { may: true, reached: true, message: message.into() }
     }
 
     /// What it means for a request that has no effect.
     pub(crate) fn reading(self) -> Failure {
-        Failure::none(self.message)
+        if self.reached { Failure::none(self.message) } else { Failure::unreached(self.message) }
     }
 
     /// What it means for a request that acts; `look` says where the owner can look.
     pub(crate) fn acting(self, look: &str) -> Failure {
-        let Self { may, message } = self;
-        match may {
-            true => Failure::unknown(format!("{message}; it may have happened: {look}")),
-            false => Failure::none(format!("{message}; nothing happened")),
+        let Self { may, reached, message } = self;
+        match (may, reached) {
+            (true, _) => Failure::unknown(format!("{message}; it may have happened: {look}")),
+            (false, true) => Failure::none(format!("{message}; nothing happened")),
+            (false, false) => Failure::unreached(format!("{message}; nothing happened")),
         }
     }
 }
@@ -94,6 +104,7 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    headers: HeaderMap,
     place: String,
     secret: SecretString,
 }
@@ -232,7 +243,7 @@ impl Request<'_> {
             let slow = error.is_timeout();
             let why = without(&told(error), &secret);
             match (before, slow) {
-                (true, _) => Trouble::before(format!(
+                (true, _) => Trouble::unreached(format!(
                     "failed to reach {place}: {why}; check {section}: in config.yaml, and the network"
                 )),
                 (false, true) => {
@@ -248,6 +259,7 @@ impl Request<'_> {
         };
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(failed)? {
             if body.len() + part.len() > MAX_BODY {
@@ -255,11 +267,24 @@ impl Request<'_> {
             }
             body.extend_from_slice(&part);
         }
-        Ok(Reply { status, body, place, secret })
+        Ok(Reply { status, body, headers, place, secret })
     }
 }
 
 impl Reply {
+    /// An answer that nobody gave.
+    #[cfg(test)]
+    pub(crate) fn test(status: u16, body: &str) -> Self {
+        let place = "Bank at x".into();
+        let secret = SecretString::from("hunter2");
+        Self { status, body: body.into(), headers: HeaderMap::new(), place, secret }
+    }
+
+    /// A header's value, where it is text.
+    pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     pub(crate) fn is_ok(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -292,7 +317,7 @@ impl Reply {
         let words = if words.trim().is_empty() { String::new() } else { format!(": {}", words.trim()) };
         // 408, 409, 425 and 499 are about the request's way, not about its sense.
         let refused = (400..500).contains(status) && ![408, 409, 425, 499].contains(status);
-        Trouble { may: !refused, message: format!("{place} answered {status}{words}{remedy}") }
+        Trouble { may: !refused, reached: true, message: format!("{place} answered {status}{words}{remedy}") }
     }
 }
 
@@ -370,12 +395,7 @@ mod tests {
 
     #[test]
     fn what_another_says_is_bounded_and_without_the_secret() {
-        let reply = Reply {
-            status: 400,
-            body: Vec::new(),
-            place: "Bank at x".into(),
-            secret: SecretString::from("hunter2"),
-        };
+        let reply = Reply::test(400, "");
         let trouble = reply.refusal(&format!("no such token hunter2\u{1b}[2J{}", "x".repeat(1000)), "look");
         assert!(!trouble.may && !trouble.message.contains("hunter2") && !trouble.message.contains('\u{1b}'));
         assert!(trouble.message.len() < 400 && trouble.message.ends_with("; look"), "{}", trouble.message);
@@ -387,8 +407,7 @@ mod tests {
             .into_iter()
             .chain([(301, true), (408, true), (409, true), (500, true), (502, true), (503, true)])
         {
-            let reply =
-                Reply { status, body: Vec::new(), place: String::new(), secret: SecretString::from("") };
+            let reply = Reply::test(status, "");
             assert_eq!(reply.refusal("", "").may, may, "{status}");
         }
     }

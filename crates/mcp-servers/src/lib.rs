@@ -17,6 +17,7 @@ mod catalog;
 mod check;
 mod email;
 mod exact;
+mod graph;
 mod http;
 mod ledger;
 mod odoo;

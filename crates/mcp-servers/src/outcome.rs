@@ -47,6 +47,8 @@ impl Answer {
 pub enum Effect {
     /// Nothing happened.
     None,
+    /// Nothing happened, because the other side was never reached: the same call may be made later.
+    Unreached,
     /// It may have happened.
     Unknown,
 }
@@ -54,7 +56,7 @@ pub enum Effect {
 impl Effect {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Effect::None => "none",
+            Effect::None | Effect::Unreached => "none",
             Effect::Unknown => "unknown",
         }
     }
@@ -76,6 +78,11 @@ impl Failure {
         Self { effect: Effect::None, message: message.into() }
     }
 
+    /// It failed, and nothing happened, because the other side was never reached.
+    pub fn unreached(message: impl Into<String>) -> Self {
+        Self { effect: Effect::Unreached, message: message.into() }
+    }
+
     /// It failed, and nobody knows what happened.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self { effect: Effect::Unknown, message: message.into() }
@@ -87,7 +94,10 @@ pub(crate) fn result(outcome: Result<Answer, Failure>) -> CallToolResult {
     let (text, content, mut result) = match outcome {
         Ok(answer) => (answer.text, Value::Object(answer.content), CallToolResult::success(vec![])),
         Err(failure) => {
-            let content = json!({"effect": failure.effect.name(), "message": failure.message});
+            let mut content = json!({"effect": failure.effect.name(), "message": failure.message});
+            if failure.effect == Effect::Unreached {
+                content["reached"] = false.into();
+            }
             (failure.message, content, CallToolResult::error(vec![]))
         }
     };

@@ -4,4 +4,6 @@
 
 mod bank;
 mod books;
+mod chats;
+mod pages;
 mod world;

@@ -56,6 +56,8 @@ pub(crate) enum End {
     Done,
     Failed,
     Unknown,
+    /// Before the owner again.
+    Returned,
 }
 
 /// Holds a task's file against the end that is expected of it.
@@ -63,6 +65,7 @@ pub(crate) fn check_end(what: &str, (place, text): &(String, String), end: End) 
     let in_errors = place.starts_with("Errors/");
     let found = match () {
         () if place.starts_with("Done/") => End::Done,
+        () if place.starts_with("Pending_Approval/") => End::Returned,
         () if in_errors && text.contains("local-agent resolve") => End::Unknown,
         () if in_errors => End::Failed,
         () => panic!("{what}: it is in {place}:\n{text}"),

@@ -2,9 +2,15 @@
 
 mod bank;
 mod odoo;
+mod social;
+mod tokens;
+mod whatsapp;
 
 pub use bank::Bank;
 pub use odoo::Odoo;
+pub use social::{Post, Social};
+pub use tokens::Tokens;
+pub use whatsapp::Whatsapp;
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -84,13 +90,24 @@ impl Request {
 pub struct Answer {
     /// HTTP's.
     pub status: u16,
-    /// JSON.
-    pub body: Value,
+    /// JSON, or what is not.
+    pub body: String,
+    /// Headers beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, body }
+        Self::raw(status, &body.to_string())
+    }
+
+    pub(crate) fn raw(status: u16, body: &str) -> Self {
+        Self { status, body: body.to_owned(), headers: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
     }
 }
 
@@ -148,6 +165,11 @@ impl<B: Book> Service<B> {
         self.lock().next.extend(faults);
     }
 
+    /// Faults that have not happened yet do not happen any more.
+    pub fn forgive(&self) {
+        self.lock().next.clear();
+    }
+
     /// Whether every fault that was ordered has happened.
     pub fn is_through(&self) -> bool {
         self.lock().next.is_empty()
@@ -185,16 +207,17 @@ fn talk<B: Book>(stream: &TcpStream, shared: &Mutex<Shared<B>>) -> std::io::Resu
     };
     drop(locked);
     match fault {
-        None | Some(Fault::Refuse | Fault::LoseRequest) => {
-            write(stream, answer.status, &answer.body.to_string())
-        }
+        None | Some(Fault::Refuse | Fault::LoseRequest) => write(stream, &answer),
         Some(Fault::LoseReply) => Ok(()),
         Some(Fault::BreakReply) => {
-            let body = answer.body.to_string();
+            // It ends in the middle of what was announced.
+            let body = &answer.body;
             let half = body.get(..body.len() / 2).unwrap_or_default();
-            write(stream, answer.status, half)
+            let mut broken = Answer::raw(answer.status, half);
+            broken.headers = vec![("content-length", (body.len() + 1).to_string())];
+            write(stream, &broken)
         }
-        Some(Fault::Fail) => write(stream, 500, "<h1>Internal Server Error</h1>"),
+        Some(Fault::Fail) => write(stream, &Answer::raw(500, "<h1>Internal Server Error</h1>")),
         Some(Fault::Hang) => {
             // Until the caller gives up.
             let mut rest = [0; 64];
@@ -204,7 +227,7 @@ fn talk<B: Book>(stream: &TcpStream, shared: &Mutex<Shared<B>>) -> std::io::Resu
         Some(Fault::Kill(which)) => {
             kill(which, stream.peer_addr()?).map_err(std::io::Error::other)?;
             match which {
-                Which::Parent => write(stream, answer.status, &answer.body.to_string()),
+                Which::Parent => write(stream, &answer),
                 Which::Caller | Which::Both => Ok(()),
             }
         }
@@ -238,11 +261,14 @@ fn read(stream: &TcpStream) -> std::io::Result<Option<Request>> {
     Ok(Some(Request { method, path, query, headers, body }))
 }
 
-fn write(mut stream: &TcpStream, status: u16, body: &str) -> std::io::Result<()> {
-    let kind = "application/json";
-    write!(
-        stream,
-        "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
+fn write(mut stream: &TcpStream, answer: &Answer) -> std::io::Result<()> {
+    let mut head =
+        format!("HTTP/1.1 {} -\r\ncontent-type: application/json\r\nconnection: close\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !answer.headers.iter().any(|(name, _)| *name == "content-length") {
+        head.push_str(&format!("content-length: {}\r\n", answer.body.len()));
+    }
+    write!(stream, "{head}\r\n{}", answer.body)
 }

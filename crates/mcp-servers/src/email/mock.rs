@@ -183,6 +183,10 @@ fn search(mails: &Mails, asked: &SearchEmail) -> Result<Answer, Failure> {
                 && contains(&mail.subject, asked.subject.as_ref())
                 && contains(&format!("{} {} {}", mail.from, mail.subject, mail.text), asked.text.as_ref())
                 && asked.message_id.as_ref().is_none_or(|id| mail.message_id == *id)
+                && asked
+                    .follows
+                    .as_ref()
+                    .is_none_or(|id| mail.in_reply_to.as_ref() == Some(id) || mail.references.contains(id))
                 && asked.since.is_none_or(|since| mail.date.date_naive() >= since)
         })
         .map(Mail::summary)

@@ -73,6 +73,8 @@ pub(crate) struct SearchEmail {
     since: Option<NaiveDate>,
     /// Exactly this Message-ID, with its angle brackets.
     message_id: Option<String>,
+    /// Mails that answer this Message-ID, or come later in its thread.
+    follows: Option<String>,
     /// At most so many; 20 unless told, 100 at most.
     limit: Option<u32>,
 }

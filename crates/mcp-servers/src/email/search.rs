@@ -17,6 +17,10 @@ pub(super) fn query(asked: &SearchEmail, literals: bool) -> Result<String, Failu
             keys.push(format!("{key} {}", string(value, literals)?));
         }
     }
+    if let Some(id) = &asked.follows {
+        let id = string(id, literals)?;
+        keys.push(format!("OR HEADER In-Reply-To {id} HEADER References {id}"));
+    }
     if let Some(since) = asked.since {
         keys.push(format!("SINCE {}", since.format("%-d-%b-%Y")));
     }
@@ -59,6 +63,8 @@ mod tests {
         check(asked("a\r\nA1 LOGOUT"), Err("control character"));
         let id = SearchEmail { message_id: Some("<a@b>".into()), ..Default::default() };
         check(id, Ok("HEADER Message-ID \"<a@b>\""));
+        let thread = SearchEmail { follows: Some("<a@b>".into()), ..Default::default() };
+        check(thread, Ok("OR HEADER In-Reply-To \"<a@b>\" HEADER References \"<a@b>\""));
         let since = SearchEmail {
             from: Some("alice".into()),
             since: Some("2026-02-03".parse().expect("date")),

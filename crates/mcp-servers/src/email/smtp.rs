@@ -171,11 +171,10 @@ fn distrusts(error: &Error) -> bool {
 }
 
 fn failed(place: &str, at: Step<'_>, why: &str, transient: bool) -> Failure {
-    Failure::none(format!(
-        "failed to {} {place}: {why}; nothing was sent; {}",
-        at.doing(),
-        at.remedy(transient)
-    ))
+    let message =
+        format!("failed to {} {place}: {why}; nothing was sent; {}", at.doing(), at.remedy(transient));
+    // A server that was not reached, or says "later" itself, may be asked again.
+    if at == Step::Reach || transient { Failure::unreached(message) } else { Failure::none(message) }
 }
 
 fn lost(place: &str, why: &str, message_id: &str) -> Failure {

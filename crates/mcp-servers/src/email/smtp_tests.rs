@@ -129,12 +129,12 @@ async fn a_reply_settles_the_matter_and_only_silence_after_the_message_leaves_it
             ("RCPT TO", Say("450 4.2.0 greylisted")),
             ("QUIT", Say("221")),
         ],
-        Effect::None,
+        Effect::Unreached,
         &["450 4.2.0 greylisted", "try again later"],
     )
     .await;
     check(until_data(vec![("DATA", HangUp)]), Effect::None, &["nothing was sent"]).await;
-    check(until_data(vec![("DATA", Say("451 4.3.0 full"))]), Effect::None, &["451 4.3.0 full"]).await;
+    check(until_data(vec![("DATA", Say("451 4.3.0 full"))]), Effect::Unreached, &["451 4.3.0 full"]).await;
     // The script ends, and with it the connection.
     let taken = until_data(vec![("DATA", Take("354 go on"))]);
     check(taken, Effect::Unknown, &["it may have been sent", "<a1@example.com>"]).await;
@@ -171,7 +171,7 @@ async fn the_reply_to_the_message_decides() {
         assert_eq!((failure.effect, failure.message.contains(part)), (effect, true), "{failure}");
     };
     check("554 5.7.1 looks like spam\r\n", Effect::None, "554 5.7.1 looks like spam").await;
-    check("452 4.3.1 disk full\r\n", Effect::None, "try again later").await;
+    check("452 4.3.1 disk full\r\n", Effect::Unreached, "try again later").await;
     check("what?\r\n", Effect::Unknown, "may have been sent").await;
     check("", Effect::Unknown, "may have been sent").await;
 }
@@ -263,7 +263,7 @@ async fn the_connection_is_protected_or_there_is_none() {
     }
     let check = async |security, trusted, offered, reply, part: &str| {
         let failure = opened(security, trusted, offered, login(reply)).await.expect_err(part);
-        assert_eq!(failure.effect, Effect::None);
+        assert_ne!(failure.effect, Effect::Unknown);
         assert!(failure.message.contains(part) && !failure.message.contains("hunter2"), "{failure}");
     };
     let offered = "250-localhost\r\n250 STARTTLS";
@@ -285,4 +285,5 @@ async fn a_server_that_is_not_there_is_named() {
         .expect("nobody listens");
     assert!(failure.message.contains(&format!("localhost:{port}")), "{failure}");
     assert!(failure.message.contains("check mail[].smtp.host and port"), "{failure}");
+    assert_eq!(failure.effect, Effect::Unreached, "it may be tried again");
 }

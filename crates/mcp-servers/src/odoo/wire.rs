@@ -48,7 +48,7 @@ impl Method {
 }
 
 fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Trouble> {
-    to_raw_value(value).map_err(|error| Trouble { may: false, message: error.to_string() })
+    to_raw_value(value).map_err(|error| Trouble::before(error.to_string()))
 }
 
 /// An exception, as both interfaces describe it.
@@ -175,10 +175,8 @@ impl Wire {
         }
         // A method without a result gives null, which the envelope cannot tell from none.
         let result = envelope.result.map_or_else(|| raw(&json!(null)), Ok)?;
-        serde_json::from_str(result.get()).map_err(|error| Trouble {
-            may: true,
-            message: format!("Odoo's answer is not understood: {error}"),
-        })
+        serde_json::from_str(result.get())
+            .map_err(|error| Trouble::after(format!("Odoo's answer is not understood: {error}")))
     }
 }
 

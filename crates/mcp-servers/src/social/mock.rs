@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use signature::Permit;
 use task::{Attachment, Call, Clock, Platform, Server, SocialDraft, SocialPost};
 
-use super::GetSocialSummary;
+use super::{GetSocialSummary, name};
 use crate::backend::{Backend, Done, arguments, limit, not_here, proposal};
 use crate::outcome::{Answer, Failure};
 use crate::setup::Setup;
@@ -104,15 +104,6 @@ impl Backend for Mock {
             .change(move |pages| publish(pages, platform, account, post, approval, at))
             .await
             .map(Done::from)
-    }
-}
-
-fn name(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Linkedin => "LinkedIn",
-        Platform::Facebook => "Facebook",
-        Platform::Instagram => "Instagram",
-        Platform::Twitter => "X",
     }
 }
 

@@ -1,7 +1,12 @@
 //! `mcp-social`: Facebook, Instagram, X and LinkedIn.
 
+mod linkedin;
+mod live;
+mod meta;
 mod mock;
+mod x;
 
+pub(crate) use live::Live;
 pub(crate) use mock::Mock;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +30,16 @@ pub(crate) const TOOLS: &[Entry] = &[
     proposable!("post_twitter", "Posts on X."),
     proposable!("post_linkedin", "Posts on LinkedIn."),
 ];
+
+/// What people call a platform.
+fn name(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Linkedin => "LinkedIn",
+        Platform::Facebook => "Facebook",
+        Platform::Instagram => "Instagram",
+        Platform::Twitter => "X",
+    }
+}
 
 /// Arguments of `get_social_summary`.
 #[derive(Deserialize, JsonSchema)]

@@ -1,7 +1,9 @@
 //! `mcp-whatsapp`: on the owner's machine only.
 
+mod live;
 mod mock;
 
+pub(crate) use live::Live;
 pub(crate) use mock::Mock;
 
 use schemars::JsonSchema;
