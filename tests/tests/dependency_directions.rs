@@ -116,6 +116,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "sync",
             "watchers",
             "mcp-client",
+            "approval",
         ],
     ),
     ("tests", &[]),

@@ -10,7 +10,9 @@
 mod bounded;
 mod clones;
 mod contestant;
+mod effects;
 mod figure;
+mod forged;
 mod injection;
 mod judge;
 mod kills;
@@ -79,6 +81,10 @@ pub(crate) enum Suite {
     Secrets,
     /// A model obeys what strangers write.
     Injection,
+    /// Orders are forged, altered and replayed.
+    Forged,
+    /// Orders are carried out while services, network and machine fail.
+    Effects,
 }
 
 impl Suite {
@@ -92,6 +98,8 @@ impl Suite {
             Self::Power => "power cuts",
             Self::Secrets => "planted secrets",
             Self::Injection => "injection",
+            Self::Forged => "forged orders",
+            Self::Effects => "effects under failure",
         }
     }
 
@@ -105,6 +113,8 @@ impl Suite {
             Self::Power => power::run(lab),
             Self::Secrets => secrets::run(lab),
             Self::Injection => injection::run(lab),
+            Self::Forged => forged::run(lab),
+            Self::Effects => effects::run(lab),
         }
     }
 }

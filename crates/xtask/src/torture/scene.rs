@@ -107,7 +107,23 @@ impl Scene {
             .map_err(|e| format!("failed to make {}: {e}", scene.template.display()))?;
         copy(&scene.root, &scene.template.join("machines"))?;
         copy(&scene.remote, &scene.template.join("remote.git"))?;
+        scene.nobody_sits()?;
         Ok(scene)
+    }
+
+    /// A data directory that was put back carries nothing out: in the template nobody has sat down to
+    /// do so yet.
+    fn nobody_sits(&self) -> Outcome<()> {
+        let seat = self.template.join("machines/owner-machine/data/seat.json");
+        let gone = |result: std::io::Result<()>, path: &Path| match result {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("failed to remove {}: {error}", path.display()))
+            }
+            _ => Ok(()),
+        };
+        gone(std::fs::remove_file(&seat), &seat)?;
+        let held = self.template.join("remote.git/refs/seat");
+        gone(std::fs::remove_dir_all(&held), &held)
     }
 
     /// Puts everything back as it was, and forgets what was paid.
