@@ -219,6 +219,13 @@ impl Core {
             }
         }
         verified.check(&self.expect())?;
+        if self.seat.since().is_some_and(|since| order.issued <= since) {
+            return Err(Objection::Returned(
+                "it was approved before this data directory took the seat over, and may have been carried out by \
+                 the one that had it: look before you approve it again"
+                    .into(),
+            ));
+        }
         self.was_given_here(order, text)?;
         self.may_pay(order, &approvers)?;
         Ok(verified)

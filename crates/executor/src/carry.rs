@@ -36,13 +36,18 @@ enum Go {
 
 /// Carries one accepted order out, or settles one whose outcome nobody knows.
 pub(crate) async fn carry(core: &Arc<Core>, caller: &dyn ToolCaller, work: Work) -> Result<Report, Problem> {
+    let mut report = Report::default();
+    if !core.is_fresh(caller, &work, &mut report).await? || !core.is_reserved(&work.row, &mut report).await? {
+        return Ok(report);
+    }
     let (core2, work) = (core.clone(), Arc::new(work));
     let work2 = work.clone();
-    let (mut report, begun) = blocking(move || {
+    let (begun, said) = blocking(move || {
         let mut report = Report::default();
-        core2.begin(&work2, &mut report).map(|begun| (report, begun))
+        core2.begin(&work2, &mut report).map(|begun| (begun, report))
     })
     .await?;
+    report.merge(said);
     // Held until the journal has the outcome.
     let Some((_lock, go)) = begun else { return Ok(report) };
     let since = match &go {

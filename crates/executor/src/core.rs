@@ -3,14 +3,15 @@
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use policy::HouseRules;
 use signature::{Approvers, Register};
 use task::{AgentId, Clock, Mode, Role, Server};
 use vault::{FileError, Handbook, KillSwitch, LogError, MoveError, ReadError, SetAsideError, Vault};
 
-use crate::{Journal, JournalError};
+use crate::reserve::Court;
+use crate::{Journal, JournalError, Seat};
 
 /// One executor: its vault, its journal, and what it is allowed to be. All calls block.
 pub(crate) struct Core {
@@ -28,6 +29,10 @@ pub(crate) struct Core {
     pub(crate) locks: PathBuf,
     pub(crate) kill_switch: KillSwitch,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) seat: Seat,
+    pub(crate) court: Option<Court>,
+    /// Set once the arbiter has let this process sit down.
+    pub(crate) sat: OnceLock<()>,
 }
 
 /// Something on this machine that kept a step from being made. The task is taken up again.
@@ -51,6 +56,8 @@ pub(crate) enum Problem {
         #[source]
         source: std::io::Error,
     },
+    #[error("failed to keep what the remote said of the seat: {0}")]
+    Seat(String),
     #[error("work on it ended early: {0}")]
     Ended(#[from] tokio::task::JoinError),
     /// Only where a fault was asked for: nothing else stops between two steps.

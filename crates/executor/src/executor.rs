@@ -1,7 +1,7 @@
 //! The executor: one cycle after another.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::join_all;
 use mcp_client::ToolCaller;
@@ -13,7 +13,8 @@ use vault::{Handbook, KillSwitch, Vault};
 use crate::admit::Work;
 use crate::carry::{blocking, carry};
 use crate::core::{Core, Problem, explain};
-use crate::{Journal, JournalError, Report, Settlement};
+use crate::reserve::{Arbiter, Court};
+use crate::{Journal, JournalError, Report, Seat, SeatError, Settlement};
 
 /// What an executor is told.
 pub struct Settings {
@@ -39,6 +40,8 @@ pub struct Settings {
     pub handbook: Handbook,
     /// The kill switch's file in the data directory.
     pub stop_file: PathBuf,
+    /// What tells this machine from others, where that is known.
+    pub machine: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -49,6 +52,9 @@ pub enum OpenError {
     /// Without a journal nothing is carried out.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// This data directory has no right to.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
 }
 
 /// Carries orders out.
@@ -59,9 +65,11 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Opens the journal in the data directory (`journal.sqlite`). Blocks for a moment.
+    /// Opens the journal in the data directory (`journal.sqlite`) and sits down in its seat
+    /// (`seat.json`). Blocks for a moment.
     pub fn open(settings: Settings, caller: Arc<dyn ToolCaller>) -> Result<Self, OpenError> {
         let journal = Journal::open(settings.data.join("journal.sqlite"))?;
+        let seat = Seat::open(&settings.data, settings.machine.as_deref())?;
         let core = Core {
             kill_switch: KillSwitch::new(settings.vault.clone(), settings.stop_file),
             vault: settings.vault,
@@ -77,8 +85,22 @@ impl Executor {
             rules: settings.approval,
             locks: settings.data,
             clock: settings.clock,
+            seat,
+            court: None,
+            sat: OnceLock::new(),
         };
         Ok(Self { core: Arc::new(core), caller, ending: CancellationToken::new() })
+    }
+
+    /// Has every order reserved before it is called. While the arbiter is out of reach, a seat that it
+    /// confirmed before acts without it if `offline`.
+    #[must_use]
+    pub fn arbitrated_by(mut self, arbiter: Arc<dyn Arbiter>, offline: bool) -> Self {
+        // Nobody else has it before the first cycle.
+        if let Some(core) = Arc::get_mut(&mut self.core) {
+            core.court = Some(Court { arbiter, offline });
+        }
+        self
     }
 
     /// Begins no further call once `ending` is cancelled; the one in hand is seen through.
@@ -101,6 +123,10 @@ impl Executor {
     }
 
     pub(crate) async fn cycle(&self) -> Result<Report, Problem> {
+        let mut unseated = Report::default();
+        if !self.core.may_sit(&mut unseated).await? {
+            return Ok(unseated);
+        }
         let core = self.core.clone();
         let (mut report, plan) = blocking(move || core.plan()).await?;
         for done in join_all(plan.into_values().map(|works| self.carry_all(works))).await {

@@ -41,10 +41,14 @@ CREATE TABLE IF NOT EXISTS recipients (
     approval  TEXT NOT NULL REFERENCES approvals (approval),
     PRIMARY KEY (recipient, approval)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pledges (
+    approval TEXT PRIMARY KEY REFERENCES approvals (approval),
+    nonce    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The version of [`SCHEMA`]; a journal of a later one is left alone.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// The journal of one data directory. Cheap to clone; calls block.
 #[derive(Clone)]
@@ -149,6 +153,9 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No randomness for a nonce.
+    #[error("failed to make a nonce: {0}")]
+    Randomness(#[from] getrandom::Error),
     /// Written by a later version of this program.
     #[error("journal {path} is of version {version}; this program knows up to {VERSION}", path = path.display())]
     Newer {
@@ -322,6 +329,20 @@ impl Journal {
                 ending.message
             ],
         )
+    }
+
+    /// The nonce with which this journal reserves an order; the same one every time.
+    pub(crate) fn pledge(&self, approval: &str) -> Result<String, JournalError> {
+        let nonce = crate::seat::random()?;
+        self.with(|connection| {
+            reach("journal.pledge")?;
+            connection.execute(
+                "INSERT INTO pledges (approval, nonce) VALUES (?1, ?2) ON CONFLICT (approval) DO NOTHING",
+                params![approval, nonce],
+            )?;
+            connection
+                .query_row("SELECT nonce FROM pledges WHERE approval = ?1", [approval], |row| row.get(0))
+        })
     }
 
     /// Writes down that the call was not made after all.

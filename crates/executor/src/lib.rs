@@ -11,8 +11,14 @@
 //!                                   WITHDRAWN, back to the owner         DONE | FAILED
 //! ```
 //!
+//! Whether it still fits the world is asked right before the call, where there is something to ask
+//! (`freshness` has the table).
+//!
 //! Whether a call leaves room for others is asked of [`policy::govern`] in the very transaction that
 //! makes it DISPATCHING.
+//!
+//! Two machines that both take themselves for the executor have two journals: [`Seat`] tells a copied
+//! data directory from the one that it was copied from, and [`Arbiter`] lets one machine have an order.
 //!
 //! - [`Executor::run_cycle`]: takes up what is approved, what a crash left behind, and settles
 //!   what nobody knows.
@@ -29,6 +35,7 @@ mod carry;
 mod core;
 mod executor;
 mod filing;
+mod freshness;
 mod journal;
 mod limits;
 mod lost_journal;
@@ -36,6 +43,8 @@ mod outcome;
 mod owner;
 mod question;
 mod report;
+mod reserve;
+mod seat;
 mod settlement;
 mod undo;
 
@@ -44,6 +53,8 @@ pub use journal::{Journal, JournalError, Row, State};
 pub use lost_journal::LostJournal;
 
 pub use report::{End, Entry, Report};
+pub use reserve::{Arbiter, Pledge, Silence, Standing};
+pub use seat::{Seat, SeatError};
 pub use settlement::{Settlement, SettlementError, Verdict};
 pub use undo::{Undo, UndoError};
 

@@ -2,12 +2,14 @@
 
 mod crash;
 mod every_step;
+mod freshness;
 mod gate;
 mod journal;
 mod limits;
 mod modes;
 mod owner;
 mod records;
+mod reserve;
 mod undo;
 mod world;
 
@@ -20,7 +22,8 @@ use fault::{Effect, Plan};
 use serde_json::{Value, json};
 use signature::{Approvers, Register, SignedIntroduction};
 use task::{
-    Action, Body, FixedClock, FrontMatter, Location, Mode, Order, Role, Stage, StageName, Task, TaskId,
+    Action, Body, Clock as _, FixedClock, FrontMatter, Location, Mode, Order, Role, Stage, StageName, Task,
+    TaskId,
 };
 use vault::{Handbook, Limits, TaskFile, Vault};
 
@@ -128,6 +131,7 @@ impl Machine {
             limits: self.limits.clone(),
             handbook: Handbook::new(self.desk.vault.clone(), self.data().join("handbook.md")),
             stop_file: self.data().join("stopped"),
+            machine: None,
             clock: self.clock.clone(),
         }
     }

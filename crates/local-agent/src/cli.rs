@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Resume,
     /// Accept a remote history that does not follow the one last seen.
     TrustTip(TrustTip),
+    /// Have this machine carry the orders out, and no other one, after its data were copied or put back.
+    TakeSeat,
     /// The company handbook: which one counts, and accepting a changed one.
     #[command(subcommand)]
     Handbook(HandbookCommand),

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use daemon::{Failure, OrFailure as _, Setup};
-use executor::{End, Entry, Executor};
+use daemon::{Failure, Setup};
+use executor::{End, Entry, Executor, OpenError, SeatError};
 use health::Heartbeat;
 use mcp_client::Sessions;
 use policy::Class;
 use reports::briefing::Pages;
 use reports::{AgentSign, Given, Reporter};
+use sync::Sync;
 use task::{AgentId, AuditEvent, Clock};
 use tokio_util::sync::CancellationToken;
 use vault::{Folder, Vault};
 use worker::{Duties, Found, Vitals, server_environment};
 
+use crate::arbiter::Remote;
 use crate::commands::mode;
 
 /// The owner's machine's own work.
@@ -48,6 +50,7 @@ impl OwnersDuties {
         setup: &Setup,
         vault: Vault,
         vitals: Vitals,
+        sync: Option<Arc<Sync>>,
         clock: Arc<dyn Clock>,
         ending: CancellationToken,
     ) -> Result<Self, Failure> {
@@ -74,11 +77,17 @@ impl OwnersDuties {
                     limits: setup.config.limits.clone(),
                     handbook: worker::handbook(setup, &vault),
                     stop_file: setup.data.stopped(),
+                    machine: daemon::machine_name(),
                     clock: Arc::clone(&clock),
                 };
                 let caller = Arc::clone(&sessions) as Arc<dyn mcp_client::ToolCaller>;
-                let executor = Executor::open(settings, caller).or_failed("cannot open the journal")?;
-                Some(executor.until(ending.clone()))
+                let executor = Executor::open(settings, caller).map_err(not_seated)?.until(ending.clone());
+                Some(match sync {
+                    Some(sync) => {
+                        executor.arbitrated_by(Arc::new(Remote(sync)), setup.config.sync.orders_offline)
+                    }
+                    None => executor,
+                })
             }
         };
         Ok(Self {
@@ -122,6 +131,18 @@ impl OwnersDuties {
     /// Ends the tool servers.
     pub(crate) async fn close(&self) {
         self.sessions.close().await;
+    }
+}
+
+/// Starting again does not help against a seat that is not this machine's.
+fn not_seated(error: OpenError) -> Failure {
+    let seat = matches!(error, OpenError::Seat(SeatError::Copied { .. }));
+    match seat {
+        true => Failure::usage("this machine may not carry orders out").because(error).hint(
+            "if the other machine is gone, or will never run again: local-agent take-seat. If this is to be a machine \
+             of its own: an empty data directory and local-agent init",
+        ),
+        false => Failure::failed("cannot open the journal").because(error),
     }
 }
 

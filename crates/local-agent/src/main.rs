@@ -1,5 +1,6 @@
 //! The owner's agent: the daemon that drafts and carries out, and the commands to decide with.
 
+mod arbiter;
 mod briefing;
 mod clerk;
 mod cli;

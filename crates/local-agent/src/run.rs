@@ -27,9 +27,10 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
     supervisor.watch(pulse.clone(), STALL, shutdown.token());
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Composed { vault, mut worker, watchers, vitals, agenda, .. } =
+    let Composed { vault, sync, mut worker, watchers, vitals, agenda, .. } =
         compose(setup, Arc::clone(&clock)).await?;
-    let mut duties = OwnersDuties::open(setup, vault.clone(), vitals, Arc::clone(&clock), shutdown.token())?;
+    let mut duties =
+        OwnersDuties::open(setup, vault.clone(), vitals, sync, Arc::clone(&clock), shutdown.token())?;
     worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
@@ -50,9 +51,10 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Composed { vault, mut worker, watchers, vitals, agenda, .. } =
+    let Composed { vault, sync, mut worker, watchers, vitals, agenda, .. } =
         compose(setup, Arc::clone(&clock)).await?;
-    let duties = OwnersDuties::open(setup, vault.clone(), vitals, Arc::clone(&clock), shutdown.token())?;
+    let duties =
+        OwnersDuties::open(setup, vault.clone(), vitals, sync, Arc::clone(&clock), shutdown.token())?;
     let mut duties = duties.patient();
     worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;

@@ -14,8 +14,9 @@ use crate::engine::Engine;
 use crate::guard::Guard;
 use crate::heartbeat::check_note;
 use crate::open::{OpenError, open};
+use crate::reserve::{self, Wish};
 use crate::transport::Pushed;
-use crate::{RemoteBeat, Report, Settings, Status, SyncError};
+use crate::{Holder, RemoteBeat, Report, Reservation, Settings, Status, SyncError};
 
 /// So many loose objects are packed into one file.
 const PACK_AFTER: usize = 2000;
@@ -28,6 +29,7 @@ enum Request {
     Beat(String, Answer<Result<bool, SyncError>>),
     Beats(Answer<Vec<RemoteBeat>>),
     Trust(String, Answer<Result<(), SyncError>>),
+    Grant(reserve::Asked),
     Close(Answer<()>),
 }
 
@@ -91,6 +93,26 @@ impl Sync {
     /// The other agents' signs of life, as of the last look at the remote. Touches no network.
     pub async fn beats(&self) -> Vec<RemoteBeat> {
         self.ask(Request::Beats).await.unwrap_or_default()
+    }
+
+    /// Sits down as the one that carries this agent's orders out, unless another seat does.
+    pub async fn sit(&self, seat: &str) -> Result<Holder, SyncError> {
+        self.grant(Wish::Sit(seat.to_owned())).await
+    }
+
+    /// Takes that seat, whoever has it.
+    pub async fn take_seat(&self, seat: &str) -> Result<(), SyncError> {
+        self.grant(Wish::Take(seat.to_owned())).await.map(drop)
+    }
+
+    /// Reserves an order for this seat, unless it is somebody's already. The same reservation may be
+    /// asked for again and again.
+    pub async fn reserve(&self, reservation: Reservation) -> Result<Holder, SyncError> {
+        self.grant(Wish::Reserve(reservation)).await
+    }
+
+    async fn grant(&self, wish: Wish) -> Result<Holder, SyncError> {
+        self.ask(|answer| Request::Grant((wish, answer))).await?
     }
 
     /// The owner vouches for a tip that does not descend from the last one seen.
@@ -164,6 +186,9 @@ fn serve(mut engine: Engine, inbox: &mpsc::Receiver<Request>, status: &watch::Se
             }
             Ok(Request::Beats(answer)) => {
                 let _ = answer.send(engine.beats.others());
+            }
+            Ok(Request::Grant((wish, answer))) => {
+                let _ = answer.send(engine.grant(&wish));
             }
             Ok(Request::Trust(sha, answer)) => {
                 let _ = answer.send(engine.trust(&sha));

@@ -8,6 +8,7 @@
 //! - [`Sync`]: the cycle, the heartbeats, and the arbiter of claims ([`claim::Publisher`]).
 //! - [`Report`], [`SyncError`], [`Status`]: what came of it.
 //! - [`Gate`]: the same rights of another machine, held by a hook at the remote.
+//! - [`Reservation`], [`Holder`]: of several machines, one that may carry an order out.
 //! - [`LogHistory`]: what was committed of the audit logs.
 //! - [`Trial`]: a remote that is tried out before anything depends on it.
 //!
@@ -37,6 +38,7 @@ mod open;
 mod outgoing;
 mod place;
 mod report;
+mod reserve;
 mod rights;
 mod scan;
 pub mod simulated;
@@ -55,6 +57,7 @@ pub use history::LogHistory;
 pub use integrate::Side;
 pub use open::{OpenError, make_remote};
 pub use report::{Refusal, Report, Status, SyncError};
+pub use reserve::{Holder, Reservation};
 pub use scan::ScanError;
 pub use trial::{Seen, Trial};
 pub use worktree::ApplyError;

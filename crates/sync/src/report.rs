@@ -161,6 +161,9 @@ pub enum SyncError {
     /// Not a commit's name.
     #[error("{0:?} names no commit; give all 40 digits as they were shown")]
     NoCommit(String),
+    /// Not a reservation that a ref can carry.
+    #[error("{0:?} cannot be reserved: no ref can have that name")]
+    NoReservation(String),
     /// Not a note that a ref can carry.
     #[error(transparent)]
     Note(#[from] BadNote),
@@ -227,6 +230,11 @@ impl SyncError {
                 | SyncError::Missing { .. }
                 | SyncError::Program { .. }
         )
+    }
+
+    /// Whether the remote could not be spoken to: there is no way to it, it is gone, or it lets nobody in.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, SyncError::Unreachable { .. } | SyncError::Missing { .. } | SyncError::Denied { .. })
     }
 
     /// Whether only the owner can make it go on.

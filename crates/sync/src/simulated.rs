@@ -19,7 +19,8 @@ use crate::cycle::Purpose;
 use crate::engine::{Engine, signature};
 use crate::heartbeat::check_note;
 use crate::open::open_with;
-use crate::{OpenError, RemoteBeat, Report, Settings, Status, SyncError};
+use crate::reserve::Wish;
+use crate::{Holder, OpenError, RemoteBeat, Report, Reservation, Settings, Status, SyncError};
 
 mod link;
 
@@ -274,6 +275,16 @@ impl Machine {
     /// [`crate::Sync::beats`].
     pub fn beats(&self) -> Vec<RemoteBeat> {
         self.engine().beats.others()
+    }
+
+    /// [`crate::Sync::sit`].
+    pub fn sit(&self, seat: &str) -> Result<Holder, SyncError> {
+        self.engine().grant(&Wish::Sit(seat.to_owned()))
+    }
+
+    /// [`crate::Sync::reserve`].
+    pub fn reserve(&self, reservation: Reservation) -> Result<Holder, SyncError> {
+        self.engine().grant(&Wish::Reserve(reservation))
     }
 
     /// [`crate::Sync::status`].

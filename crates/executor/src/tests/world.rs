@@ -34,6 +34,10 @@ pub(super) struct World {
     effects: Mutex<BTreeMap<String, u32>>,
     calls: Mutex<Vec<Call>>,
     sent: Mutex<Vec<String>>,
+    /// What follows the mail that is answered, by folder.
+    pub(super) thread: Mutex<BTreeMap<String, Value>>,
+    /// The invoice as the books have it.
+    pub(super) invoice: Mutex<Value>,
     pub(super) hanging: Notify,
 }
 
@@ -81,6 +85,17 @@ impl ToolCaller for World {
                 let wanted = call.arguments["message_id"].as_str().unwrap_or_default();
                 let sent = self.sent.lock().expect("sent").iter().any(|id| id == wanted);
                 let key = call.arguments["idempotency_key"].as_str().unwrap_or_default();
+                if let (Some(_), Some(folder)) =
+                    (call.arguments["follows"].as_str(), call.arguments["folder"].as_str())
+                {
+                    let thread = self.thread.lock().expect("thread").get(folder).cloned();
+                    let content = json!({"messages": thread.unwrap_or_else(|| json!([]))});
+                    return Ok(Reply { text: String::new(), content });
+                }
+                if tool == "read_invoice" {
+                    let content = json!({"invoice": *self.invoice.lock().expect("invoice")});
+                    return Ok(Reply { text: String::new(), content });
+                }
                 let paid = self.effects.lock().expect("effects").contains_key(key);
                 Ok(Reply {
                     text: String::new(),

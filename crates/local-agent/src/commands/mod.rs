@@ -58,6 +58,7 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Stop(arguments) => switch::stop(setup, &arguments.reason),
         Command::Resume => switch::resume(setup),
         Command::TrustTip(arguments) => switch::trust_tip(setup, &arguments.sha).await,
+        Command::TakeSeat => switch::take_seat(setup).await,
         Command::Handbook(command) => {
             worker::handbook_command(setup, &command, &mut daemon::print, &mut daemon::ask)
         }

@@ -66,6 +66,7 @@ pub(crate) async fn run(common: &CommonArgs, role: Option<Role>, arguments: &Res
     trial::exchange(setup, &ready.vault).await.map_err(|failure| {
         failure.hint("the vault is back; what was settled goes to the remote once it answers again")
     })?;
+    super::switch::sit_down(setup, &ready.vault).await?;
     Answers::settled(setup.data.root())?;
 
     let mut text = ready.text.clone();

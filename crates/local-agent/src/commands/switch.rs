@@ -1,8 +1,9 @@
-//! `stop`, `resume`, `trust-tip`.
+//! `stop`, `resume`, `trust-tip`, `take-seat`.
 
 use daemon::{Failure, OrFailure as _, Setup};
 
-use vault::KillSwitch;
+use task::Clock as _;
+use vault::{KillSwitch, Vault};
 
 use super::{open_vault, print};
 
@@ -33,4 +34,34 @@ pub(crate) async fn trust_tip(setup: &Setup, sha: &str) -> Result<(), Failure> {
         "{sha} is the history that is trusted from now on; tasks that are not in it leave the vault on both machines \
          (git reflog in the vault still has them)\n"
     ))
+}
+
+/// Makes this data directory the one that carries orders out, here and at the remote.
+pub(crate) async fn take_seat(setup: &Setup) -> Result<(), Failure> {
+    // The journal that the seat is bound to.
+    executor::Journal::open(setup.data.journal()).or_failed("cannot open the journal")?;
+    sit_down(setup, &open_vault(setup)?).await?;
+    print(&format!(
+        "this machine carries orders out as {} from now on, and no other one; what was approved before comes back to \
+         you: it may have been carried out\n",
+        setup.agent
+    ))
+}
+
+/// Takes the seat for this data directory, whoever had it. The journal must be there.
+pub(crate) async fn sit_down(setup: &Setup, vault: &Vault) -> Result<(), Failure> {
+    let clock = task::SystemClock;
+    let seat = executor::Seat::take(setup.data.root(), daemon::machine_name().as_deref(), clock.now())
+        .or_failed("cannot take the seat")?;
+    if let Some(sync) = worker::open_sync(setup, vault, std::sync::Arc::new(clock)).await? {
+        sync.take_seat(&seat.name()).await.map_err(|error| {
+            Failure::failed(
+                "the remote does not know yet that this machine carries the orders out, so it does not",
+            )
+            .because(error)
+            .hint("run local-agent take-seat again when the remote can be reached")
+        })?;
+        seat.confirm(true).or_failed("cannot keep the seat")?;
+    }
+    Ok(())
 }

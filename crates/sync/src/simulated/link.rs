@@ -111,8 +111,15 @@ impl Transport for Link {
         let pushed = self.change(Call::Push, || {
             let shared = &self.remote.shared;
             let mut refs = self.remote.refs();
-            if shared.fence && (refs.shown.is_some() || refs.all.get(target).copied() != expected) {
+            if shared.fence
+                && ((refs.shown.is_some() && target == shared.branch)
+                    || refs.all.get(target).copied() != expected)
+            {
                 return Pushed::Moved;
+            }
+            if target != shared.branch {
+                refs.all.insert(target.to_owned(), commit);
+                return Pushed::Accepted;
             }
             refs.move_to(target, commit);
             drop(refs);
@@ -122,7 +129,7 @@ impl Transport for Link {
             }
             Pushed::Accepted
         })?;
-        if pushed == Pushed::Accepted {
+        if pushed == Pushed::Accepted && target == self.remote.shared.branch {
             // As git does after a push.
             let tracking = target.replacen("refs/heads/", "refs/remotes/origin/", 1);
             self.repo

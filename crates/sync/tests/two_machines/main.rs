@@ -7,5 +7,6 @@ mod claims;
 mod heartbeats;
 mod hostile;
 mod logs;
+mod reservations;
 mod secrets;
 mod world;

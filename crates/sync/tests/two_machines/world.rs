@@ -51,7 +51,18 @@ impl World {
         side: Side,
         adjust: impl Fn(&mut config::Sync),
     ) -> Machine {
-        let home = self.temp.path().join(agent);
+        self.machine_in(agent, agent, side, adjust)
+    }
+
+    /// A machine in a folder of another name: two of them can be of the same agent.
+    pub(crate) fn machine_in(
+        &self,
+        folder: &str,
+        agent: &str,
+        side: Side,
+        adjust: impl Fn(&mut config::Sync),
+    ) -> Machine {
+        let home = self.temp.path().join(folder);
         let data = home.join("data");
         std::fs::create_dir_all(&data).expect("data");
         let vault = Vault::open(home.join("vault"), Limits::default()).expect("vault");
