@@ -1,5 +1,7 @@
 //! The words of a mail and a list of what came with it.
 
+use std::collections::BTreeSet;
+
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use task::{AttachmentNote, Digest};
 
@@ -7,45 +9,82 @@ use super::{LISTED, html};
 use crate::event::{NAME, TEXT};
 use crate::text;
 
-/// The text, plain where the sender gave it, otherwise made from HTML. Says so in `notes` when
-/// the HTML has text that its reader does not see.
+/// The text that a reader sees: plain where the sender gave it, otherwise made from HTML. Where a
+/// mail has both and they do not say the same, it is the HTML, which mail programs show. Says in
+/// `notes` what is left out.
 pub(super) fn text(message: &Message<'_>, notes: &mut Vec<String>) -> String {
-    let mut out = String::new();
     let mut hidden = 0;
-    let mut html = |source: &str| {
-        let read = html::read(source);
-        hidden += read.hidden;
-        read.text
-    };
-    let parts = message.text_body.iter().filter_map(|id| message.parts.get(*id as usize));
-    for part in parts {
-        let words = match &part.body {
-            PartType::Text(words) => words.to_string(),
-            PartType::Html(source) => html(source),
-            _ => continue,
-        };
-        if !out.is_empty() {
-            out.push_str("\n\n");
-        }
-        out.push_str(&words);
-        if out.len() > 2 * TEXT {
-            break;
+    let (mut plain, mut shown) = (String::new(), String::new());
+    let mut both = false;
+    for part in message.text_body.iter().filter_map(|id| message.parts.get(*id as usize)) {
+        match &part.body {
+            PartType::Text(words) => {
+                both = true;
+                append(&mut plain, words);
+            }
+            PartType::Html(source) => append(&mut plain, &readable(source, &mut hidden)),
+            _ => {}
         }
     }
-    // Some programs send an empty plain part beside the real HTML one.
-    if out.trim().is_empty() {
-        out.clear();
-        let parts = message.html_body.iter().filter_map(|id| message.parts.get(*id as usize));
-        for part in parts {
+    // Of a mail in HTML alone, the list above has it already.
+    let empty = plain.trim().is_empty();
+    if both || empty {
+        let mut beside = 0;
+        for part in message.html_body.iter().filter_map(|id| message.parts.get(*id as usize)) {
             if let PartType::Html(source) = &part.body {
-                out.push_str(&html(source));
+                append(&mut shown, &readable(source, &mut beside));
             }
+        }
+        // Some programs send an empty plain part beside the real HTML one.
+        let differ = !empty && says_more(&plain, &shown);
+        if empty || differ {
+            (plain, hidden) = (shown, beside);
+        }
+        if differ {
+            notes.push(
+                "the mail has a plain text that says more than what mail programs show; the latter is taken"
+                    .to_owned(),
+            );
         }
     }
     if hidden > 0 {
         notes.push(format!("{hidden} characters that the mail hides from its reader are left out"));
     }
-    out
+    plain
+}
+
+fn readable(source: &str, hidden: &mut usize) -> String {
+    let read = html::read(source);
+    *hidden += read.hidden;
+    read.text
+}
+
+fn append(out: &mut String, words: &str) {
+    if out.len() > 2 * TEXT {
+        return;
+    }
+    if !out.is_empty() {
+        out.push_str("\n\n");
+    }
+    out.push_str(words);
+}
+
+/// So many words may be in the plain text alone: the two are written by programs.
+const EXTRA: usize = 4;
+
+/// Whether the plain text has words that the HTML, which has some, does not show. Addresses and
+/// links are written differently in the two.
+fn says_more(plain: &str, shown: &str) -> bool {
+    let words = |text: &str| -> BTreeSet<String> {
+        text.split_whitespace()
+            .filter(|token| !token.contains(['@', '/']))
+            .flat_map(|token| token.split(|c: char| !c.is_alphanumeric()))
+            .filter(|word| word.chars().count() >= 3)
+            .map(str::to_lowercase)
+            .collect()
+    };
+    let shown = words(shown);
+    !shown.is_empty() && words(plain).difference(&shown).count() > EXTRA
 }
 
 /// Name, type, size and digest of each attachment; the bytes go nowhere.

@@ -98,6 +98,8 @@ impl Seen {
 #[derive(Default)]
 pub(super) struct Open {
     stack: Vec<Element>,
+    /// How many of them are paragraphs.
+    paragraphs: usize,
     /// How many are open beyond those on the stack.
     over: usize,
     /// Whether something hides there.
@@ -140,6 +142,7 @@ impl Open {
 
     fn push(&mut self, name: String, own: Style) {
         let all = self.around().within(own);
+        self.paragraphs += usize::from(name == "p");
         self.stack.push(Element { name, own, all });
     }
 
@@ -155,7 +158,7 @@ impl Open {
             "a" => self.end_one(&["a"], &SCOPES),
             _ => {}
         }
-        if BLOCKS.contains(&name) {
+        if self.paragraphs > 0 && BLOCKS.contains(&name) {
             self.end_one(&["p"], &[]);
         }
     }
@@ -209,6 +212,7 @@ impl Open {
     /// behind a cell.
     fn truncate(&mut self, at: usize) {
         let ended = self.stack.split_off(at);
+        self.paragraphs -= ended.iter().filter(|element| element.name == "p").count();
         let cell =
             |element: &Element| matches!(element.name.as_str(), "td" | "th" | "caption" | "table" | "tr");
         if ended.iter().any(cell) {
