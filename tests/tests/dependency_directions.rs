@@ -53,6 +53,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "watchers",
             "drafter",
             "scheduler",
+            "mcp-client",
         ],
     ),
     // both agents are set up with it; it tries the remote out, and writes the files that daemon reads.

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use task::{
-    Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, Task, TaskKind, action_digest,
+    Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, StepState, Task, TaskKind,
+    action_digest,
 };
 
 use crate::payee::Standing;
@@ -154,9 +155,16 @@ pub fn review(task: &Task, setting: &Setting<'_>) -> Result<Review, ReviewError>
         screen.block(words);
     }
     event(&mut screen, front);
-    if !body.plan.is_empty() {
+    if !body.plan.is_empty() || task.is_long() {
         screen.heading("Plan");
-        screen.block(&body.plan.join("\n"));
+        let mut lines = body.plan.clone();
+        // Of a long task, what the front matter says: the Markdown is its shadow.
+        lines.extend(front.steps.iter().map(|step| {
+            let mark = if step.state == StepState::Done { "x" } else { " " };
+            let said = step.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+            format!("[{mark}] {}{said}", step.what)
+        }));
+        screen.block(&lines.join("\n"));
     }
     if let Some(original) = &body.original {
         screen.heading("Original message");

@@ -72,8 +72,12 @@ fn proposed(id: &str, action: Option<Action>) -> Task {
     let draft = action.as_ref().and_then(|action| action.call.text()).map(str::to_owned);
     front.question = action.is_none().then(|| "May I tell Alice the price?".to_owned());
     front.action = action;
-    let body =
-        Body { draft, plan: vec!["answer".into()], original: Some("How much is Q1?".into()), notes: None };
+    let body = Body {
+        draft,
+        plan: vec!["answer".into()],
+        original: Some("How much is Q1?".into()),
+        ..Body::default()
+    };
     Task::new(front, body.to_markdown())
 }
 

@@ -1,11 +1,13 @@
 //! What is asked of a drafter and what it answers.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use policy::House;
-use task::{Action, Role, Task};
+use policy::{Class, Decision, House};
+use serde_json::Value;
+use task::{Action, Role, Server, Task};
 
 use crate::Accounts;
 
@@ -24,8 +26,71 @@ pub struct Request<'a> {
     pub accounts: &'a Accounts,
     /// Who drafts; what a role may not even propose is left to the owner.
     pub role: Role,
+    /// What this agent may call for it.
+    pub reach: &'a Reach,
     /// Now.
     pub now: DateTime<Utc>,
+}
+
+/// The tools that an agent may call while it works on a task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reach {
+    /// The servers that are there.
+    pub servers: BTreeSet<Server>,
+    /// The highest class: DRAFT, or SAFE in a rehearsal.
+    pub most: Class,
+}
+
+impl Reach {
+    /// No tools at all: everything is proposed.
+    pub const NONE: &'static Reach = &Reach { servers: BTreeSet::new(), most: Class::Safe };
+
+    /// Whether `role` may call this tool here.
+    pub fn allows(&self, role: Role, server: Server, tool: &str) -> bool {
+        let class = policy::class(server, tool);
+        self.servers.contains(&server)
+            && class <= self.most
+            && class < Class::Dangerous
+            && policy::decide(role, server, tool) == Decision::Allow
+    }
+}
+
+/// One of several steps.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Next {
+    /// What is done, in a line.
+    pub what: String,
+    /// How.
+    pub act: Act,
+    /// What is foreseen after it, in order.
+    pub then: Vec<String>,
+    /// Who planned it, as in [`Draft::Proposal`].
+    pub drafter: String,
+}
+
+/// What a step does.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// A SAFE or DRAFT tool is called; the drafter is asked again with what came of it.
+    Call {
+        /// The tool's server.
+        server: Server,
+        /// The tool.
+        tool: String,
+        /// Its arguments, an object.
+        arguments: Value,
+    },
+    /// Nothing is called: what was found out is written down for the steps to come.
+    Note {
+        /// In a line, for people.
+        said: String,
+        /// For the drafter, an object.
+        result: Value,
+    },
+    /// The owner is asked to sign this; once it was carried out, and if anything is foreseen after
+    /// it, the drafter is asked again.
+    Propose(Action),
 }
 
 /// What became of a task.
@@ -53,6 +118,9 @@ pub enum Draft {
         /// Who wrote it: `template`, `llm <model>`, or `template (fallback: <why>)`.
         drafter: String,
     },
+    /// One step of a long task. What was done before stands in the task
+    /// ([`task::FrontMatter::steps`]).
+    Next(Next),
 }
 
 /// Why there is no draft. Trying again later may help, except for [`DraftError::Template`].

@@ -1,6 +1,7 @@
 //! Task, handbook and context made into a plan and a proposed action, or into "no answer needed",
 //! or into a question for the owner. It knows nothing of executing: what comes out is a value of
-//! the closed type [`task::Action`], and the owner signs it or does not.
+//! the closed type [`task::Action`], and the owner signs it or does not. A long task is drafted one
+//! step at a time ([`Next`]): the drafter reads what came of the steps before, and says the next.
 
 mod accounts;
 mod claude_code;
@@ -16,7 +17,7 @@ mod text;
 
 pub use accounts::Accounts;
 pub use claude_code::{ClaudeCodeDrafter, ToolServers};
-pub use draft::{BuildError, Draft, DraftError, Drafter, Request};
+pub use draft::{Act, BuildError, Draft, DraftError, Drafter, Next, Reach, Request};
 pub use house::{blocked, writers};
 pub use llm::{LlmDrafter, SpentDay, spending};
 pub use template::TemplateDrafter;

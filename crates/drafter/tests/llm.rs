@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{DrafterKind, Provider};
-use drafter::{Draft, DraftError, Drafter, build};
+use drafter::{Act, Draft, DraftError, Drafter, Reach, Request, build};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use support::{draft, mail, request, task};
@@ -282,6 +282,31 @@ async fn figures_of_an_invoice_must_stand_in_the_task() {
         let Draft::NeedsPerson { question, .. } = fixture.draft(&task).await else { panic!("a question") };
         assert!(question.contains(part), "{question}");
     }
+}
+
+#[tokio::test]
+async fn what_a_model_read_out_of_a_task_is_written_down_once_and_the_steps_follow_from_it() {
+    let line = json!({"description": "Design", "quantity": "1", "unit_price": "1250.00"});
+    let arguments = json!({"partner": "Northwind", "lines": [line], "currency": "EUR"});
+    let answer = json!({"plan": [], "action": {"tool": "create_invoice_draft", "arguments": arguments}});
+    let fixture = Fixture::openai(&[&answer.to_string()]).await;
+    let mut task =
+        task("ODOO_1", "account: books", "Please invoice Northwind GmbH 1.250,00 € for the design.");
+    let reach = Reach { servers: [task::Server::Odoo].into(), most: policy::Class::Draft };
+    let drafter = fixture.drafter();
+    let asked = Request { reach: &reach, ..request(&task) };
+    let Draft::Next(next) = drafter.draft(&asked).await.expect("a draft") else { panic!("a step") };
+    let Act::Note { said, result } = next.act else { panic!("a note: {:?}", next.act) };
+    let mut step = task::Step::open(next.what);
+    step.end(&said, &result, asked.now);
+    task.take_step(step, &next.then);
+    let asked = Request { reach: &reach, ..request(&task) };
+    let Draft::Next(next) = drafter.draft(&asked).await.expect("a draft") else { panic!("a step") };
+    assert!(
+        matches!(&next.act, Act::Call { tool, arguments, .. } if tool == "list_partners" && arguments["query"] == "Northwind"),
+        "{next:?}"
+    );
+    assert_eq!(fixture.asked().await.len(), 1, "the model was asked once");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ async fn shown(task: &Task) -> String {
     match draft(&drafter(), task).await {
         Draft::NoAction { reason } => format!("no action: {reason}"),
         Draft::NeedsPerson { question, plan } => format!("question: {question}\nplan: {plan:#?}"),
+        Draft::Next(next) => format!("step: {next:#?}"),
         Draft::Proposal { plan, action, drafter } => {
             let mut json = serde_json::to_value(&action).expect("json");
             let words = action.call.text().map(str::to_owned);

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use task::{AuditEvent, AuditOutcome, Effect, EffectState, Location, Stage, Task, TaskId};
 use vault::{MoveError, TaskFile};
@@ -60,9 +61,8 @@ impl Core {
         task.front.reason = None;
         let stage = match row.state {
             State::Done => {
-                task.front.effect =
-                    Some(effect(if row.is_dry() { EffectState::Dry } else { EffectState::Done }));
-                Stage::done(ended)
+                let effect = effect(if row.is_dry() { EffectState::Dry } else { EffectState::Done });
+                carried_out(&mut task, effect, ended)
             }
             State::Failed => {
                 task.front.effect = Some(effect(EffectState::Failed));
@@ -256,6 +256,14 @@ fn end_of(row: &Row) -> End {
         (State::Withdrawn, _) => End::Returned,
         (State::Accepted | State::Dispatching, _) => End::Waiting,
     }
+}
+
+/// Writes down that the order was carried out, and says where the task goes: a long task goes on.
+pub(crate) fn carried_out(task: &mut Task, effect: Effect, at: DateTime<Utc>) -> Stage {
+    let done = effect.state == EffectState::Done;
+    task.settle_step(&effect);
+    task.front.effect = Some(effect);
+    if done && task.goes_on() { Stage::NeedsAction } else { Stage::done(at) }
 }
 
 /// Takes order and signature out: whatever happens next needs a new approval.

@@ -8,7 +8,7 @@ use task::{
 };
 use vault::{FileError, LogError, MoveError, ReadError, TaskFile, Vault};
 
-use crate::filing::withdraw;
+use crate::filing::{carried_out, withdraw};
 use crate::journal::Ending;
 use crate::{Journal, JournalError, Row, State};
 
@@ -47,6 +47,9 @@ pub enum SettlementError {
         /// Where it is.
         at: Location,
     },
+    /// It waits for a decision.
+    #[error("task {0} waits for your decision on what is proposed; approve, modify or reject it")]
+    Proposed(TaskId),
     /// Its outcome is known.
     #[error("outcome of task {0} is known; use retry for another try")]
     Known(TaskId),
@@ -102,9 +105,8 @@ impl Settlement {
             Verdict::Sent => {
                 effect.state = EffectState::Done;
                 effect.message = Some(said.to_owned());
-                task.front.effect = Some(effect);
                 task.front.reason = None;
-                Stage::done(now)
+                carried_out(&mut task, effect, now)
             }
             Verdict::NotSent => {
                 withdraw(&mut task, said);
@@ -121,13 +123,25 @@ impl Settlement {
     }
 
     /// Gives a task that was set aside another try: with an action it waits for approval again,
-    /// otherwise an agent takes it up from the start.
+    /// otherwise an agent takes it up from the start, or from the step where it stopped. So it does
+    /// with a task that waits with a question, which the owner has answered in its file.
     pub fn retry(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {
-        let file = self.set_aside(id)?;
+        let file = match self.set_aside(id) {
+            Err(SettlementError::Elsewhere { at, .. }) if at.stage == Stage::PendingApproval => {
+                return self.take_up(&at);
+            }
+            file => file?,
+        };
         let unknown = |row: &Row| matches!(row.state, State::Unknown | State::Dispatching);
         let rows = self.journal.of_task(id)?;
+        let mut task = file.task.clone();
+        // What a long task had carried out stays with its step, and is not asked for again.
+        task.file_order();
+        let of_a_step =
+            |row: &&Row| task.front.steps.iter().any(|step| step.order.as_ref() == Some(&row.text));
         // A second file of a task that is done, say: its old order came back from somewhere.
-        if let Some(done) = rows.iter().find(|row| row.state == State::Done && !row.is_dry()) {
+        let mut done = rows.iter().filter(|row| row.state == State::Done && !row.is_dry());
+        if let Some(done) = done.find(|row| !of_a_step(row)) {
             return Err(SettlementError::CarriedOut(id.clone(), done.message.clone().unwrap_or_default()));
         }
         let unresolved = file.task.front.effect.as_ref().is_some_and(|e| e.state == EffectState::Unknown)
@@ -135,7 +149,6 @@ impl Settlement {
         if unresolved {
             return Err(SettlementError::Unresolved(id.clone()));
         }
-        let mut task = file.task.clone();
         // What was said of the retry, which this is.
         task.front.extra.remove("next");
         let stage = if task.front.action.is_some() {
@@ -149,6 +162,19 @@ impl Settlement {
         };
         self.log(AuditEvent::new("retry", Some(id.clone())))?;
         Ok(self.vault.finish(&file, &task, stage)?)
+    }
+
+    /// Gives a task that waits with a question back to the agents.
+    fn take_up(&self, at: &Location) -> Result<TaskFile, SettlementError> {
+        let file = self.vault.read(at)?;
+        if file.task.front.action.is_some() {
+            return Err(SettlementError::Proposed(at.id.clone()));
+        }
+        let mut task = file.task.clone();
+        task.go_on();
+        task.front.question = None;
+        self.log(AuditEvent::new("retry", Some(at.id.clone())))?;
+        Ok(self.vault.finish(&file, &task, Stage::NeedsAction)?)
     }
 
     fn set_aside(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {

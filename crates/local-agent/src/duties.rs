@@ -8,15 +8,16 @@ use chrono::{DateTime, Utc};
 use daemon::{Failure, Setup};
 use executor::{End, Entry, Executor, OpenError, SeatError};
 use health::Heartbeat;
-use mcp_client::Sessions;
+use mcp_client::{IDLE, Sessions, ToolCaller as _};
 use policy::Class;
 use reports::briefing::Pages;
 use reports::{AgentSign, Given, Reporter};
 use sync::Sync;
 use task::{AgentId, AuditEvent, Clock};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use vault::{Folder, Vault};
-use worker::{Duties, Found, Vitals, server_environment};
+use worker::{Duties, Found, Vitals, session_settings};
 
 use crate::arbiter::Remote;
 use crate::commands::mode;
@@ -26,7 +27,12 @@ pub(crate) struct OwnersDuties {
     vault: Vault,
     vitals: Vitals,
     /// Absent until `init` has been run: then nothing can have been signed either.
-    executor: Option<Executor>,
+    executor: Option<Arc<Executor>>,
+    /// Orders that are being carried out beside the loop: a call may take as long as its time limit,
+    /// and neither heartbeat nor sync wait for it.
+    running: Option<JoinHandle<executor::Report>>,
+    /// Whether there was a reason to look again while they were.
+    again: bool,
     sessions: Arc<Sessions>,
     reporter: Reporter,
     pages: Pages,
@@ -58,7 +64,7 @@ impl OwnersDuties {
         if let Err(error) = vault.create_page(reports::TASK_TEMPLATE_PATH, reports::TASK_TEMPLATE) {
             tracing::warn!("cannot write the template of a task: {error}");
         }
-        let sessions = Arc::new(Sessions::new(session_settings(setup)?));
+        let sessions = Arc::new(Sessions::new(session_settings(setup, Class::Dangerous)?));
         let executor = match approval::read_vault_id(&setup.data.vault_id()) {
             Err(error) if setup.data.vault_id().exists() || setup.data.approvers().exists() => {
                 return Err(Failure::failed("cannot tell which vault this is").because(error));
@@ -82,12 +88,12 @@ impl OwnersDuties {
                 };
                 let caller = Arc::clone(&sessions) as Arc<dyn mcp_client::ToolCaller>;
                 let executor = Executor::open(settings, caller).map_err(not_seated)?.until(ending.clone());
-                Some(match sync {
+                Some(Arc::new(match sync {
                     Some(sync) => {
                         executor.arbitrated_by(Arc::new(Remote(sync)), setup.config.sync.orders_offline)
                     }
                     None => executor,
-                })
+                }))
             }
         };
         Ok(Self {
@@ -95,6 +101,8 @@ impl OwnersDuties {
             vault,
             vitals,
             executor,
+            running: None,
+            again: false,
             sessions,
             reporter: Reporter::new(),
             agent: setup.agent.clone(),
@@ -146,53 +154,75 @@ fn not_seated(error: OpenError) -> Failure {
     }
 }
 
-pub(crate) fn session_settings(setup: &Setup) -> Result<mcp_client::Settings, Failure> {
-    Ok(mcp_client::Settings {
-        directory: onboarding::checks::programs_folder(setup)?,
-        agent: setup.agent.clone(),
-        role: setup.role,
-        max_class: Class::Dangerous,
-        config: setup.config_file.clone(),
-        data: setup.data.root().to_owned(),
-        environment: server_environment(setup),
-        timeout: Duration::from_secs(setup.config.mcp.timeout_seconds),
-    })
-}
-
 impl Duties for OwnersDuties {
     async fn after_cycle(&mut self, found: &mut Found) {
         self.vitals.count(found);
-        let end = Instant::now() + self.patience;
-        while self.carry_out(found).await {
-            let wait = self.due().unwrap_or_default();
-            if Instant::now() + wait > end {
-                break;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.ending.cancelled() => break,
-            }
-        }
+        self.begin();
         self.take_suggestions(found);
         self.write_dashboard(found);
     }
 
+    async fn ended(&mut self) -> Found {
+        let Some(running) = &mut self.running else { return std::future::pending().await };
+        let report = running.await;
+        self.running = None;
+        let mut found = Found::default();
+        self.note(report, &mut found);
+        if std::mem::take(&mut self.again) && !self.ending.is_cancelled() {
+            self.begin();
+        }
+        if found.changed() {
+            self.write_dashboard(&mut found);
+        }
+        found
+    }
+
+    async fn finish(&mut self) -> Found {
+        let mut found = Found::default();
+        let end = Instant::now() + self.patience;
+        while self.running.is_some() {
+            found.add(self.ended().await);
+            if self.running.is_some() {
+                continue;
+            }
+            let Some(wait) = self.due().filter(|wait| Instant::now() + *wait < end) else { break };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => self.begin(),
+                () = self.ending.cancelled() => break,
+            }
+        }
+        found
+    }
+
     fn due(&self) -> Option<Duration> {
-        let wait = (self.due? - self.clock.now()).to_std();
+        // What runs is waited for first.
+        let due = self.due.filter(|_| self.running.is_none())?;
+        let wait = (due - self.clock.now()).to_std();
         // A little more, so that the clock is past it.
         Some(wait.unwrap_or_default() + Duration::from_millis(50))
     }
 
     async fn beat(&mut self) -> bool {
+        self.sessions.rest(IDLE).await;
         self.vitals.beat().await
     }
 }
 
 impl OwnersDuties {
-    /// One cycle of the executor; whether orders are left that wait for their time to be taken back.
-    async fn carry_out(&mut self, found: &mut Found) -> bool {
-        let Some(executor) = &self.executor else { return false };
-        let report = executor.run_cycle().await;
+    /// Has the executor look, unless it is at work.
+    fn begin(&mut self) {
+        self.again = self.running.is_some();
+        if let Some(executor) = self.executor.clone().filter(|_| self.running.is_none()) {
+            self.running = Some(tokio::spawn(async move { executor.run_cycle().await }));
+        }
+    }
+
+    /// Takes in what the executor reports.
+    fn note(&mut self, report: Result<executor::Report, JoinError>, found: &mut Found) {
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return found.trouble(format!("carrying orders out ended early: {error}")),
+        };
         for entry in &report.entries {
             match entry.end {
                 End::Waiting => {}
@@ -218,7 +248,6 @@ impl OwnersDuties {
         let surplus = self.entries.len().saturating_sub(200);
         self.entries.drain(..surplus);
         self.due = report.due;
-        self.due.is_some()
     }
 
     /// What the owner ticked on a briefing becomes a task.

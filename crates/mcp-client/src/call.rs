@@ -96,9 +96,19 @@ pub enum CallError {
     },
 }
 
+/// How long a server is kept that nobody calls: longer than a task's steps are apart.
+pub const IDLE: Duration = Duration::from_secs(120);
+
 /// Calls tools. The executor and the agents see nothing else of MCP.
 #[async_trait]
 pub trait ToolCaller: Send + Sync {
     /// Calls one tool and waits for its outcome.
     async fn call(&self, call: Call) -> Result<Reply, CallError>;
+
+    /// Lets go of what no call has used for as long as `idle`, without waiting for its end; the next
+    /// call takes it up again.
+    async fn rest(&self, _idle: Duration) {}
+
+    /// Lets go of everything, and waits for its end.
+    async fn end(&self) {}
 }

@@ -13,5 +13,5 @@ mod session;
 mod sessions;
 mod wire;
 
-pub use call::{Call, CallError, Reply, ToolCaller};
+pub use call::{Call, CallError, IDLE, Reply, ToolCaller};
 pub use sessions::{Sessions, Settings};

@@ -1,6 +1,7 @@
 //! One kept session per server.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +14,8 @@ use rmcp::{RoleClient, ServiceError};
 use serde_json::Value;
 use task::{AgentId, Order, Role, Server};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::outcome::Asked;
 use crate::session::Session;
@@ -48,7 +51,34 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Sessions {
     settings: Settings,
     // One lock per server, held while it starts and never during a call.
-    slots: [Mutex<Option<Session>>; Server::ALL.len()],
+    slots: [Mutex<Option<Held>>; Server::ALL.len()],
+}
+
+/// A session, and when it was last of use.
+struct Held {
+    session: Session,
+    /// Each call in hand holds a copy.
+    in_use: Arc<()>,
+    used: Instant,
+}
+
+/// The other side of a call, which is not ended as idle while this is held.
+struct Line {
+    peer: Peer<RoleClient>,
+    fault: Fault,
+    _in_use: Arc<()>,
+}
+
+impl Held {
+    fn line(&mut self) -> Line {
+        self.used = Instant::now();
+        let (peer, fault) = self.session.peer();
+        Line { peer, fault, _in_use: Arc::clone(&self.in_use) }
+    }
+
+    fn is_idle(&self, idle: Duration) -> bool {
+        Arc::strong_count(&self.in_use) == 1 && self.used.elapsed() >= idle
+    }
 }
 
 impl Sessions {
@@ -60,32 +90,36 @@ impl Sessions {
     /// Closes every session: the servers see the end of their input, finish what they are doing
     /// and exit.
     pub async fn close(&self) {
-        let mut closing = tokio::task::JoinSet::new();
+        self.close_those(|_| true).await.join_all().await;
+    }
+
+    async fn close_those(&self, which: impl Fn(&Held) -> bool) -> JoinSet<()> {
+        let mut closing = JoinSet::new();
         for slot in &self.slots {
-            if let Some(session) = slot.lock().await.take() {
-                closing.spawn(session.close());
+            if let Some(held) = slot.lock().await.take_if(|held| which(held)) {
+                closing.spawn(held.session.close());
             }
         }
-        closing.join_all().await;
+        closing
     }
 
     /// The process id of a server that runs.
     pub async fn process_id(&self, server: Server) -> Option<u32> {
-        self.slot(server).lock().await.as_ref().and_then(Session::process_id)
+        self.slot(server).lock().await.as_ref().and_then(|held| held.session.process_id())
     }
 
-    fn slot(&self, server: Server) -> &Mutex<Option<Session>> {
+    fn slot(&self, server: Server) -> &Mutex<Option<Held>> {
         // The discriminant is the position in `Server::ALL`; the array has one slot for each.
         &self.slots[server as usize]
     }
 
-    /// The live session's peer, started if need be.
-    async fn peer(&self, server: Server) -> Result<(Peer<RoleClient>, Fault), CallError> {
+    /// The live session's other side, started if need be.
+    async fn line(&self, server: Server) -> Result<Line, CallError> {
         let mut slot = self.slot(server).lock().await;
-        if let Some(session) = slot.as_mut()
-            && session.is_alive()
+        if let Some(held) = slot.as_mut()
+            && held.session.is_alive()
         {
-            return Ok(session.peer());
+            return Ok(held.line());
         }
         if slot.take().is_some() {
             tracing::warn!(%server, "server has died and is started again");
@@ -93,7 +127,7 @@ impl Sessions {
         let session = Session::start(server, &self.settings)
             .await
             .map_err(|reason| CallError::NotStarted { server, reason })?;
-        Ok(slot.insert(session).peer())
+        Ok(slot.insert(Held { session, in_use: Arc::new(()), used: Instant::now() }).line())
     }
 
     /// Sets a session aside that did not answer in time: it gets no further calls, and its process
@@ -101,10 +135,8 @@ impl Sessions {
     async fn retire(&self, server: Server, fault: &Fault) {
         let mut slot = self.slot(server).lock().await;
         // Another call may have replaced it meanwhile.
-        if slot.as_ref().is_some_and(|session| session.has(fault))
-            && let Some(session) = slot.take()
-        {
-            tokio::spawn(session.close());
+        if let Some(held) = slot.take_if(|held| held.session.has(fault)) {
+            tokio::spawn(held.session.close());
         }
     }
 
@@ -150,10 +182,10 @@ impl ToolCaller for Sessions {
         let limit = call.timeout.unwrap_or(self.settings.timeout);
         let mut options = PeerRequestOptions::with_timeout(limit);
         options.meta = Some(RequestMetaObject(MetaObject(call.meta)));
-        let (peer, fault) = self.peer(server).await?;
+        let line = self.line(server).await?;
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let answer = async {
-            match peer.send_request_with_option(request, options).await {
+            match line.peer.send_request_with_option(request, options).await {
                 Ok(handle) => handle.await_response().await,
                 Err(error) => Err(error),
             }
@@ -168,10 +200,18 @@ impl ToolCaller for Sessions {
             Ok(_) => Err(asked.failure(&ServiceError::UnexpectedResponse, None)),
             Err(error) => {
                 if matches!(error, ServiceError::Timeout { .. }) {
-                    self.retire(server, &fault).await;
+                    self.retire(server, &line.fault).await;
                 }
-                Err(asked.failure(&error, fault.get()))
+                Err(asked.failure(&error, line.fault.get()))
             }
         }
+    }
+
+    async fn end(&self) {
+        self.close().await;
+    }
+
+    async fn rest(&self, idle: Duration) {
+        self.close_those(|held| held.is_idle(idle)).await.detach_all();
     }
 }

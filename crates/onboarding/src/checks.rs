@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use daemon::Setup;
 use task::SystemClock;
 use vault::Vault;
+pub use worker::programs_folder;
 
 /// The oldest git whose output this program was tried with.
 const GIT: (u32, u32) = (2, 30);
@@ -209,8 +210,6 @@ fn newest_log(folder: &Path) -> Option<DateTime<Utc>> {
         names.filter_map(|name| format!("{}T00:00:00Z", name.get(..10)?).parse::<DateTime<Utc>>().ok());
     days.max()
 }
-
-pub use worker::server_folder as programs_folder;
 
 /// The programs beside this one: that they are there, start, and are of the same version.
 pub fn programs(folder: &Path, names: &[&str], version: &str) -> Vec<Finding> {

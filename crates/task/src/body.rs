@@ -11,10 +11,21 @@ pub struct Body {
     pub draft: Option<String>,
     /// The steps, one per line.
     pub plan: Vec<String>,
+    /// The steps of a long task, with check-boxes, in the place of `plan`.
+    pub ticks: Vec<Tick>,
     /// What is being answered, quoted.
     pub original: Option<String>,
     /// Whatever else a person wrote, wherever it stood; it is never dropped.
     pub notes: Option<String>,
+}
+
+/// A line with a check-box.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tick {
+    /// Whether it is ticked.
+    pub done: bool,
+    /// What it says.
+    pub text: String,
 }
 
 const DRAFT: &str = "## Draft";
@@ -35,11 +46,14 @@ impl Body {
         if let Some(draft) = &self.draft {
             out.push_str(&format!("{DRAFT}\n\n{}\n", fenced(draft)));
         }
-        if !self.plan.is_empty() {
+        if !self.plan.is_empty() || !self.ticks.is_empty() {
             out.push_str(PLAN);
             out.push_str("\n\n");
             for step in &self.plan {
                 out.push_str(&format!("- {}\n", inert(step)));
+            }
+            for Tick { done, text } in &self.ticks {
+                out.push_str(&format!("- [{}] {}\n", if *done { 'x' } else { ' ' }, inert(text)));
             }
             out.push('\n');
         }
@@ -82,7 +96,10 @@ impl Body {
                     let quoted = unquoted.len() != line.len();
                     *slot = Some(fence_content(&mut lines, fence, quoted));
                 }
-                (_, _, PLAN) if line.starts_with("- ") => body.plan.push(unescape(&line[2..])),
+                (_, _, PLAN) if line.starts_with("- ") => match ticked(&line[2..]) {
+                    Some(tick) => body.ticks.push(tick),
+                    None => body.plan.push(unescape(&line[2..])),
+                },
                 (_, _, ORIGINAL) if heading == CALLOUT => {}
                 (_, _, "" | NOTES) => notes.push(line),
                 _ if heading.is_empty() => {}
@@ -94,6 +111,17 @@ impl Body {
         body.notes = (!notes.trim().is_empty()).then(|| notes.to_owned());
         body
     }
+}
+
+/// A check-box, as Obsidian writes it; the text of a step cannot begin with one ([`inert`]).
+fn ticked(text: &str) -> Option<Tick> {
+    let (mark, text) = text.strip_prefix('[')?.split_once("] ")?;
+    let done = match mark {
+        " " => false,
+        "x" | "X" => true,
+        _ => return None,
+    };
+    Some(Tick { done, text: unescape(text) })
 }
 
 fn fence_content(lines: &mut std::str::Lines<'_>, fence: &str, quoted: bool) -> String {
@@ -161,7 +189,8 @@ mod tests {
     fn text_cannot_open_a_section_or_leave_its_fence() {
         let body = Body {
             draft: Some("Hello\n```\n## Original\n````\n![x](http://evil)".into()),
-            plan: vec!["read *all* of [it]".into(), "answer \\ <b>".into()],
+            plan: vec!["read *all* of [it]".into(), "answer \\ <b>".into(), "[x] no box".into()],
+            ticks: vec![Tick { done: true, text: "- [ ] one\n- [x] two".replace('\n', " ") }],
             original: Some("## Draft\n\n```text\nforged\n```\n> quoted".into()),
             notes: Some("call her back\n\n## My heading\n```\ncode\n```\n- not a step".into()),
         };

@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_yaml::Value;
 
-use crate::{Action, AgentId, Digest, Stage, StageName, TaskId, TaskKind, strict_yaml};
+use crate::{Action, AgentId, Digest, Stage, StageName, Step, TaskId, TaskKind, strict_yaml};
 
 /// How urgent a task is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -222,6 +222,9 @@ pub struct FrontMatter {
     /// What came of the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+    /// A long task's steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "absent_is_default")]
+    pub steps: Vec<Step>,
     /// Keys that this program does not know.
     #[serde(flatten)]
     pub extra: BTreeMap<String, Value>,
@@ -271,6 +274,7 @@ impl FrontMatter {
             reason: None,
             attempts: 0,
             effect: None,
+            steps: Vec::new(),
             extra: BTreeMap::new(),
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! - [`TaskId`], [`FileName`], [`TaskKind`]: what a task is called and what its name says of it.
 //! - [`Stage`], [`Location`]: where a task is and where it may go next.
-//! - [`Task`]: front matter and body of one Markdown file.
+//! - [`Task`], [`Step`]: front matter and body of one Markdown file, and the steps of a long task.
 //! - [`Action`], [`Call`]: the closed set of things that can be proposed.
 //! - [`Order`], [`Digest`], [`canonical`]: what the owner signs.
 //! - [`AuditEvent`], [`AuditRecord`]: the log and its hash chain.
@@ -31,6 +31,7 @@ mod money;
 mod order;
 mod platform;
 mod stage;
+mod step;
 pub mod strict_yaml;
 
 pub use action::{
@@ -39,7 +40,7 @@ pub use action::{
 };
 pub use agent::{AgentId, AgentIdError, Role};
 pub use audit::{AuditEvent, AuditRecord, ChainHead, Outcome as AuditOutcome};
-pub use body::{Body, inert};
+pub use body::{Body, Tick, inert};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use digest::{Digest, DigestError};
 pub use excerpt::excerpt;
@@ -57,3 +58,4 @@ pub use money::{Amount, AmountError, Currency, iban};
 pub use order::{Mode, Order, OrderError, action_digest};
 pub use platform::Platform;
 pub use stage::{Location, Misplaced, Stage, StageName};
+pub use step::{MAX_STEPS, Step, StepState};

@@ -61,9 +61,11 @@ impl StageName {
         match self {
             NeedsAction => &[InProgress, Errors],
             InProgress => &[PendingApproval, Done, NeedsAction, Errors],
-            PendingApproval => &[Approved, Rejected, Errors],
+            // Back to an agent: the owner's answer to a question, given in the file.
+            PendingApproval => &[Approved, Rejected, Errors, NeedsAction],
             Approved => &[Executing, PendingApproval, Errors],
-            Executing => &[Done, PendingApproval, Errors],
+            // A long task goes on after a step of it was carried out.
+            Executing => &[Done, PendingApproval, Errors, NeedsAction],
             Errors => &[Done, PendingApproval, NeedsAction],
             Rejected | Done => &[],
         }

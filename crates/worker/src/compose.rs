@@ -1,6 +1,5 @@
 //! Putting the parts together from a program's setup, the same way on both machines.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use claim::Claims;
 use config::Channel;
 use daemon::{Failure, OrFailure as _, Setup};
 use drafter::Accounts;
+use policy::Class;
 use scheduler::{Calendar, Diary};
 use secrecy::SecretString;
 use sync::{Side, Sync};
@@ -15,7 +15,10 @@ use task::{Clock, Role};
 use vault::{KillSwitch, Limits, Vault};
 use watchers::{ImapOptions, Source, Watchers, imap_source, mock_sources};
 
-use crate::{Agenda, LoopSettings, Parts, Vitals, Worker, handbook};
+use crate::{Agenda, LoopSettings, Parts, Toolbox, Vitals, Worker, handbook, session_settings};
+
+/// The owner's address where no mailbox is configured.
+pub(crate) const NOBODY: &str = "owner@example.com";
 
 /// The vault, the other machine, and everything between them.
 pub struct Composed {
@@ -114,6 +117,7 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
             Arc::clone(&clock),
         )
         .or_usage("cannot set up the drafter")?,
+        tools: Some(Toolbox::open(setup)?),
         agent: setup.agent.clone(),
         role: setup.role,
         owner_name: config.owner.name.clone(),
@@ -148,7 +152,7 @@ pub(crate) fn accounts(setup: &Setup) -> Accounts {
             .mail
             .first()
             .map(|mail| mail.address.clone())
-            .or_else(|| sample(modes.mock_data, "owner@example.com")),
+            .or_else(|| sample(modes.mock_data, NOBODY)),
         books: config
             .odoo
             .as_ref()
@@ -168,39 +172,14 @@ pub(crate) fn accounts(setup: &Setup) -> Accounts {
 
 /// The tool servers, for a drafter that starts them itself.
 fn tool_servers(setup: &Setup) -> Result<drafter::ToolServers, Failure> {
+    let settings = session_settings(setup, Class::Draft)?;
     Ok(drafter::ToolServers {
-        directory: server_folder(setup)?,
-        config: setup.config_file.clone(),
-        data: setup.data.root().to_owned(),
-        environment: server_environment(setup),
+        directory: settings.directory,
+        config: settings.config,
+        data: settings.data,
+        environment: settings.environment,
         folder: setup.data.root().join("claude"),
     })
-}
-
-/// Where the tool servers' programs are: as configured, else beside this program.
-pub fn server_folder(setup: &Setup) -> Result<PathBuf, Failure> {
-    if let Some(directory) = &setup.config.mcp.directory {
-        return Ok(directory.clone());
-    }
-    let own = std::env::current_exe().or_failed("cannot find this program's own folder")?;
-    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
-}
-
-/// What the tool servers are told of this machine: its modes, its name and its role.
-pub fn server_environment(setup: &Setup) -> Vec<(String, String)> {
-    let modes = &setup.modes;
-    let switches = [
-        ("DRY_RUN", modes.dry_run),
-        ("MOCK_DATA", modes.mock_data),
-        ("ODOO_MOCK", modes.odoo_mock),
-        ("WHATSAPP_MOCK", modes.whatsapp_mock),
-        ("PAYMENT_MOCK", modes.payment_mock),
-    ];
-    let mut environment: Vec<(String, String)> =
-        switches.iter().map(|(name, on)| ((*name).to_owned(), on.to_string())).collect();
-    environment.push(("AGENT_ID".into(), setup.agent.to_string()));
-    environment.push(("AGENT_ROLE".into(), setup.role.to_string()));
-    environment
 }
 
 fn model_key(setup: &Setup) -> Result<Option<SecretString>, Failure> {

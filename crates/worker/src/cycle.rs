@@ -8,21 +8,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use claim::{Claims, Observation, Owned, Taken};
-use drafter::{Accounts, Drafter, Request};
+use drafter::{Accounts, Drafter};
 use futures::FutureExt as _;
 use policy::{House, HouseRules};
 use router::Route;
 use sync::Sync;
-use task::{
-    AgentId, AuditEvent, AuditOutcome, Clock, Location, Priority, Role, Stage, Task, TaskId, TaskKind,
-};
+use task::{AgentId, AuditEvent, AuditOutcome, Clock, Location, Role, Stage, Task, TaskId, TaskKind};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vault::{Handbook, HandbookError, KillSwitch, ReadError, TaskFile, Vault};
+use vault::{Handbook, KillSwitch, ReadError, TaskFile, Vault};
 
-use crate::agenda::{self, Standing};
+use crate::agenda::Standing;
 use crate::look::{look, set_aside};
-use crate::{Agenda, ClerkError, Found, outcome};
+use crate::{Agenda, Found, Toolbox, WorkerError};
 
 /// What a worker is made of.
 pub struct Parts {
@@ -34,6 +32,8 @@ pub struct Parts {
     pub sync: Option<Arc<Sync>>,
     /// Who writes.
     pub drafter: Box<dyn Drafter>,
+    /// What may be called for a long task; without it, everything is proposed.
+    pub tools: Option<Toolbox>,
     /// This agent.
     pub agent: AgentId,
     /// Its role.
@@ -58,9 +58,9 @@ pub struct Parts {
 
 /// Works through the vault, one cycle at a time.
 pub struct Worker {
-    parts: Parts,
+    pub(crate) parts: Parts,
     /// What is due by itself; absent in tests that need none.
-    agenda: Option<Agenda>,
+    pub(crate) agenda: Option<Agenda>,
     /// Tasks that failed here, or were not had: how often they failed, and when they may be tried
     /// again.
     failures: HashMap<TaskId, (u32, DateTime<Utc>)>,
@@ -70,38 +70,6 @@ pub struct Worker {
     shared_after: DateTime<Utc>,
     /// What was said last of the remote, so that it is said once.
     said: Option<String>,
-}
-
-/// Why one task could not be worked on. The rest goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The task's file.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The accepted handbook.
-    #[error(transparent)]
-    Handbook(#[from] HandbookError),
-    /// Its rules.
-    #[error("{0}; accept another one: handbook accept")]
-    HouseRules(#[from] policy::HouseRulesError),
-    /// Its next place.
-    #[error(transparent)]
-    Move(#[from] vault::MoveError),
-    /// The model, or the template.
-    #[error("draft: {0}")]
-    Draft(#[from] drafter::DraftError),
-    /// A duty.
-    #[error("duty: {0}")]
-    Duty(#[source] ClerkError),
-    /// It took longer than `claims.work_minutes`.
-    #[error("draft took longer than {0} minutes")]
-    Slow(u64),
-    /// A mistake in this program that this task brings out.
-    #[error("drafting it ended in a panic")]
-    Panicked,
-    /// The program is ending; nothing was done.
-    #[error("the program is ending")]
-    Ending,
 }
 
 /// How long tasks that need the remote's word wait after it could not be reached.
@@ -211,8 +179,18 @@ impl Worker {
         self.said = Some(message);
     }
 
-    /// Before an end: git's own index is brought up to date, so that `git status` tells the truth.
+    /// Ends the tool servers that nobody has called for a while.
+    pub async fn rest(&self) {
+        if let Some(tools) = &self.parts.tools {
+            tools.rest().await;
+        }
+    }
+
+    /// Before an end: the tool servers are ended, and git's own index is brought up to date, so that `git status` tells the truth.
     pub async fn close(&self) {
+        if let Some(tools) = &self.parts.tools {
+            tools.close().await;
+        }
         if let Some(sync) = &self.parts.sync {
             Sync::clone(sync).close().await;
         }
@@ -318,7 +296,7 @@ impl Worker {
         }
     }
 
-    fn standing(&self, id: &TaskId) -> Standing {
+    pub(crate) fn standing(&self, id: &TaskId) -> Standing {
         self.agenda.as_ref().map_or(Standing::Draft, |agenda| agenda.standing(id))
     }
 
@@ -326,7 +304,7 @@ impl Worker {
         TimeDelta::from_std(self.parts.quiet).unwrap_or(TimeDelta::MAX)
     }
 
-    async fn is_stopped(&self) -> bool {
+    pub(crate) async fn is_stopped(&self) -> bool {
         let switch = self.parts.kill_switch.clone();
         blocking(move || switch.engaged().is_some()).await.unwrap_or(true)
     }
@@ -411,66 +389,17 @@ impl Worker {
         }
     }
 
-    /// Drafts a task and moves it on; the returned event is for the log.
-    async fn draft(
-        &self,
-        claim: &Owned,
-        cancel: &CancellationToken,
-    ) -> Result<(Stage, AuditEvent), WorkerError> {
-        let parts = &self.parts;
-        let (vault, location) = (parts.vault.clone(), claim.location().clone());
-        let handbook = parts.handbook.clone();
-        let (file, handbook) =
-            blocking(move || Ok::<_, WorkerError>((vault.read(&location)?, handbook.accepted()?)))
-                .await
-                .ok_or(WorkerError::Ending)??;
-        if let Standing::Perform(duty, due) = self.standing(claim.id()) {
-            let clerk = self.agenda.as_ref().and_then(Agenda::clerk).ok_or(WorkerError::Ending)?;
-            return agenda::perform(parts, clerk, (duty, due), file, cancel).await;
-        }
-        let house = HouseRules::read(&handbook)?.house(&parts.allowance);
-        let request = Request {
-            task: &file.task,
-            handbook: HouseRules::words(&handbook),
-            house: &house,
-            owner_name: &parts.owner_name,
-            accounts: &parts.accounts,
-            role: parts.role,
-            now: parts.clock.now(),
-        };
-        let limit = Duration::from_secs(parts.limits.work_minutes * 60);
-        let draft = tokio::select! {
-            draft = parts.drafter.draft(&request) => draft?,
-            () = cancel.cancelled() => return Err(WorkerError::Ending),
-            () = tokio::time::sleep(limit) => return Err(WorkerError::Slow(parts.limits.work_minutes)),
-        };
-        let mut task = file.task.clone();
-        if drafter::writers(&task).iter().any(|who| house.is_vip(who)) {
-            task.front.priority = Priority::High;
-        }
-        let stage = outcome::apply(&mut task, draft, &parts.agent, parts.role, parts.clock.now());
-        let mut event =
-            AuditEvent::new("draft", Some(task.front.id.clone())).with("stage", stage.to_string());
-        if let Some(action) = &task.front.action {
-            event = event.with("tool", action.call.tool());
-            event.approval_status = "pending".into();
-        }
-        let (vault, to) = (parts.vault.clone(), stage.clone());
-        let moved: TaskFile =
-            blocking(move || place(&vault, &file, &task, to)).await.ok_or(WorkerError::Ending)??;
-        if let Some(path) = moved.displaced {
-            tracing::warn!(task = %moved.location.id, "edited while in work; that version is in {path}");
-        }
-        Ok((stage, event))
-    }
-
     /// Counts a failure: the task is released for another try, or set aside after the last.
     async fn failed(&mut self, claim: Owned, error: WorkerError, found: &mut Found) {
         let id = claim.id().clone();
         let tries = self.failures.get(&id).map_or(0, |(tries, _)| *tries) + 1;
         let reason = error.to_string();
         // A file that does not parse will not parse the next time either.
-        let hopeless = matches!(&error, WorkerError::Read(error) if !matches!(error, ReadError::File(_)));
+        let hopeless = match &error {
+            WorkerError::Read(error) => !matches!(error, ReadError::File(_)),
+            WorkerError::Plan(_) => true,
+            _ => false,
+        };
         let final_try = tries >= self.parts.limits.max_attempts || hopeless;
         let event = AuditEvent::new("draft", Some(id.clone()))
             .with("reason", reason.clone())
@@ -513,7 +442,7 @@ impl Worker {
         }
     }
 
-    async fn log(&self, event: AuditEvent) {
+    pub(crate) async fn log(&self, event: AuditEvent) {
         let (vault, agent, now) =
             (self.parts.vault.clone(), self.parts.agent.clone(), self.parts.clock.now());
         if let Some(Err(error)) = blocking(move || vault.log(&agent, event, now)).await {

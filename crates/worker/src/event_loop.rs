@@ -15,8 +15,19 @@ use crate::{Found, Worker};
 /// What a machine does beside the shared cycle.
 pub trait Duties: Send {
     /// After each cycle: execution and the dashboard on the owner's machine, nothing on the cloud.
-    /// What it changed is added to `found`.
+    /// What it changed is added to `found`. What takes long is left running.
     fn after_cycle(&mut self, found: &mut Found) -> impl Future<Output = ()> + Send;
+
+    /// Resolves once something that was left running has ended, with what it changed; never while
+    /// nothing runs. Dropping the future loses nothing.
+    fn ended(&mut self) -> impl Future<Output = Found> + Send {
+        std::future::pending()
+    }
+
+    /// Before an end: waits for what runs, and begins nothing more.
+    fn finish(&mut self) -> impl Future<Output = Found> + Send {
+        std::future::ready(Found::default())
+    }
 
     /// How long until there is something to do although nothing is notified; `None`: nothing.
     fn due(&self) -> Option<Duration> {
@@ -49,6 +60,9 @@ enum Wake {
     Poll,
     Sync,
     Beat,
+    /// What ran beside the loop has ended. That alone is no reason for a cycle: what it changed is
+    /// notified like any other change.
+    Ended,
     Stop,
 }
 
@@ -83,9 +97,11 @@ pub async fn run(
         pulse.beat();
         match wake {
             Wake::Stop => break,
+            Wake::Ended => {}
             Wake::Beat => {
                 unpushed |= duties.beat().await;
                 unpushed |= worker.reclaim().await.changed();
+                worker.rest().await;
             }
             Wake::Vault | Wake::Poll => {
                 let mut found = {
@@ -122,6 +138,10 @@ pub async fn run(
         wake = tokio::select! {
             biased;
             () = token.cancelled() => Wake::Stop,
+            found = duties.ended() => {
+                unpushed |= found.changed();
+                Wake::Ended
+            }
             _ = beat.tick() => Wake::Beat,
             // Before the vault's changes: each cycle makes some itself, and a long run of them
             // must not keep the other machine waiting.
@@ -133,6 +153,7 @@ pub async fn run(
             () = std::future::ready(()), if worker.has_work_in_hand() => Wake::Poll,
         };
     }
+    unpushed |= duties.finish().await.changed();
     unpushed |= worker.put_down().await;
     if unpushed {
         worker.flush().await;

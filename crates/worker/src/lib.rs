@@ -10,6 +10,7 @@
 //! - [`run`]: the daemon's loop: one closed set of wake-ups, one cycle at a time.
 //! - [`once`]: one round of everything, for `--once`.
 //! - [`handbook_command`]: `handbook status | diff | accept`, the same on both machines.
+//! - [`Toolbox`]: the SAFE and DRAFT tools that a long task's steps may call.
 //! - [`compose`]: the parts put together from a program's setup.
 //! - [`Vitals`]: the sign of life, and the look at everybody's health.
 //! - [`Found`]: what a cycle did, for logs and for `--once`.
@@ -17,24 +18,26 @@
 mod agenda;
 mod compose;
 mod cycle;
+mod error;
 mod event_loop;
 mod finding;
 mod handbook;
 mod look;
 mod once;
 mod outcome;
+mod steps;
+mod toolbox;
 mod vitals;
 
 pub use agenda::{Agenda, Clerk, ClerkError, Performed};
-pub use compose::{
-    Composed, calendar, compose, loop_settings, open_sync, open_vault, server_environment, server_folder,
-    sources,
-};
-pub use cycle::{Parts, Worker, WorkerError};
+pub use compose::{Composed, calendar, compose, loop_settings, open_sync, open_vault, sources};
+pub use cycle::{Parts, Worker};
+pub use error::WorkerError;
 pub use event_loop::{Duties, LoopSettings, run};
 pub use finding::Found;
 pub use handbook::{about_handbook, handbook, handbook_command};
 pub use once::once;
+pub use toolbox::{Toolbox, programs_folder, session_settings};
 pub use vitals::{PeerState, Peers, Vitals};
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub async fn once(
     // The dashboard shows what the heartbeat has just found out.
     duties.beat().await;
     duties.after_cycle(&mut found).await;
+    found.add(duties.finish().await);
     found.add(worker.flush().await);
     worker.close().await;
     found

@@ -43,6 +43,11 @@ pub(crate) fn apply(task: &mut Task, draft: Draft, agent: &AgentId, role: Role, 
             }
             Stage::PendingApproval
         }
+        // Steps are made before anything is concluded; one that was not is left to the owner.
+        Draft::Next(next) => {
+            front.question = Some(format!("what is to be done about this: {}?", next.what));
+            Stage::PendingApproval
+        }
     };
     if stage == Stage::PendingApproval {
         task.require_approval();

@@ -16,6 +16,8 @@ use vault::{Handbook, KillSwitch, Limits, Vault};
 
 use crate::{Duties, Found, LoopSettings, Parts, Worker};
 
+mod steps;
+
 /// What a drafter of these tests does with each task.
 pub(crate) type Habit = Box<dyn Fn(&str) -> Duration + Send + Sync>;
 
@@ -96,6 +98,7 @@ impl Machine {
             claims,
             sync: None,
             drafter: Box::new(Slow(habit)),
+            tools: None,
             agent,
             role: Role::Cloud,
             owner_name: "Owner".into(),
@@ -253,6 +256,49 @@ async fn long_drafts_keep_neither_heartbeat_nor_orders_waiting() {
     // 80 minutes of drafting, and a heartbeat every 30 seconds.
     assert!(duties.beats >= 150, "{}", duties.beats);
     assert!(duties.rounds.iter().all(|worked| *worked <= 1), "{:?}", duties.rounds);
+}
+
+/// Carries an order out that takes twenty minutes.
+struct Carrying {
+    end: Option<tokio::time::Instant>,
+    beats: usize,
+    shutdown: CancellationToken,
+}
+
+impl Duties for Carrying {
+    async fn after_cycle(&mut self, _: &mut Found) {
+        self.end.get_or_insert(tokio::time::Instant::now() + Duration::from_secs(20 * 60));
+    }
+
+    async fn ended(&mut self) -> Found {
+        let Some(end) = self.end else { return std::future::pending().await };
+        tokio::time::sleep_until(end).await;
+        self.shutdown.cancel();
+        self.end = None;
+        Found { orders: 1, ..Found::default() }
+    }
+
+    async fn beat(&mut self) -> bool {
+        self.beats += 1;
+        false
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_takes_long_keeps_no_heartbeat_and_no_mail_waiting() {
+    let machine = Machine::new();
+    let mut worker = machine.worker(at_once(), None);
+    let shutdown = Shutdown::without_signals(Duration::from_secs(5));
+    let mut duties = Carrying { end: None, beats: 0, shutdown: shutdown.token() };
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        machine.put("EMAIL_1");
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert!(machine.has("Pending_Approval/APPROVE_EMAIL_1.md"), "drafted while the call goes on");
+    };
+    let pulse = Pulse::default();
+    tokio::join!(crate::run(&mut worker, &mut duties, SETTINGS, &shutdown, &pulse), late);
+    assert!(duties.beats >= 35, "{}", duties.beats);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use tests::World;
 use crate::{carried_out, draft, drafted, owner, question};
 
 #[test]
-fn an_invoice_is_drafted_in_the_books_and_then_posted_each_on_an_order_of_its_own() {
+fn an_invoice_is_drafted_in_the_books_then_posted_and_mailed_each_on_an_order_of_its_own() {
     let world = World::quiet();
     let owner = owner(&world);
     let shown = drafted(
@@ -14,32 +14,30 @@ fn an_invoice_is_drafted_in_the_books_and_then_posted_each_on_an_order_of_its_ow
         "",
         "Customer: Northwind Logistics GmbH\nDescription: Design\nPrice: 1.000,00 €\nReference: PO-7",
     );
-    assert_eq!(draft(&shown)["tool"], "create_invoice_draft");
-    assert_eq!(draft(&shown)["account"], "books", "not the mailbox");
-    carried_out(&owner, "ODOO_1");
-    let books = owner.mock("odoo");
-    let invoice = books["invoices"]
-        .as_array()
-        .expect("invoices")
-        .iter()
-        .find(|i| i["reference"] == "PO-7")
-        .expect("the draft");
-    assert_eq!((&invoice["state"], &invoice["total"]), (&"draft".into(), &"1190.00".into()));
-
-    let front = format!(
-        "partner: Northwind Logistics GmbH\ninvoice_id: {}\ntotal: '1190.00'\ncurrency: EUR",
-        invoice["id"]
-    );
-    let shown = drafted(&owner, "ODOO_2", &front, "Post it.");
+    // The draft is the agent's own step; what is signed first is the posting.
     assert_eq!(draft(&shown)["tool"], "post_invoice");
-    carried_out(&owner, "ODOO_2");
-    let books = owner.mock("odoo");
-    let posted = books["invoices"]
-        .as_array()
-        .expect("invoices")
-        .iter()
-        .filter(|i| i["reference"] == "PO-7" && i["state"] == "posted");
-    assert_eq!(posted.count(), 1, "{books:#}");
+    assert_eq!(draft(&shown)["account"], "books", "not the mailbox");
+    let invoice = |state: &str| {
+        let books = owner.mock("odoo");
+        let all = books["invoices"].as_array().expect("invoices");
+        all.iter()
+            .filter(|i| i["reference"] == "PO-7" && i["state"] == state && i["total"] == "1190.00")
+            .count()
+    };
+    assert_eq!((invoice("draft"), invoice("posted")), (1, 0));
+    owner.approve("ODOO_1");
+    owner.ok(&["--once"]);
+    owner.ok(&["--once"]);
+    assert_eq!((invoice("draft"), invoice("posted"), owner.mails_sent()), (0, 1, 0));
+    carried_out(&owner, "ODOO_1");
+    assert_eq!((invoice("posted"), owner.mails_sent()), (1, 1));
+
+    let front = "partner: Café Central\ninvoice_id: 3\ntotal: '312.38'\ncurrency: EUR";
+    let shown = drafted(&owner, "ODOO_2", front, "Post it.");
+    assert_eq!(draft(&shown)["tool"], "post_invoice");
+    assert_eq!(draft(&shown)["arguments"]["invoice_id"], 3);
+    let shown = drafted(&owner, "ODOO_3", &front.replace("312.38", "999.00"), "Post it.");
+    assert!(question(&shown).contains("the books say"), "{shown:#}");
 }
 
 const INVOICE: &str = "Dear Jane,\n\nplease find our invoice RE-2026/17 of 24.02.2026 below.\n\nEmpfänger: Muster GmbH\n\

@@ -19,7 +19,7 @@ pub use invocation::ToolServers;
 
 use crate::llm::answer::Rules;
 use crate::llm::budget::{Budget, Tokens};
-use crate::llm::{never, prompt, stand_in};
+use crate::llm::{in_steps, never, prompt, stand_in};
 use crate::message::Message;
 use crate::template::TemplateDrafter;
 use crate::text::line;
@@ -177,11 +177,13 @@ impl Drafter for ClaudeCodeDrafter {
         if let Some(reason) = quiet::reason(request.task, &message) {
             return Ok(Draft::NoAction { reason });
         }
-        let Some(rules) = Rules::of(request, &message) else {
+        // As with any model: a task is read once, and the steps that follow are code's.
+        let rules = Rules::of(request, &message).filter(|_| !request.task.is_long());
+        let Some(rules) = rules else {
             return self.template.write(request, &message);
         };
         match self.ask(request, &message, &rules).await {
-            Ok(draft) => Ok(draft),
+            Ok(draft) => Ok(in_steps(request, draft)),
             Err(reason) if self.config.fallback_to_template => {
                 tracing::warn!(task = %request.task.front.id, "the template stands in for claude: {reason}");
                 Ok(stand_in(self.template.write(request, &message)?, &reason))

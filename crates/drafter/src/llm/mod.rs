@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use genai::chat::{ChatMessage, ChatRequest};
 use secrecy::SecretString;
-use task::Clock;
+use task::{Action, Call, Clock};
 
 use crate::message::Message;
-use crate::template::TemplateDrafter;
+use crate::template::{TemplateDrafter, noted};
 use crate::text::line;
 use crate::{BuildError, Draft, DraftError, Drafter, Request, quiet};
 use answer::Rules;
@@ -189,11 +189,13 @@ impl Drafter for LlmDrafter {
         if let Some(reason) = quiet::reason(request.task, &message) {
             return Ok(Draft::NoAction { reason });
         }
-        let Some(rules) = Rules::of(request, &message) else {
+        // What a model has read out of a task is read once; the steps that follow from it are code's.
+        let rules = Rules::of(request, &message).filter(|_| !request.task.is_long());
+        let Some(rules) = rules else {
             return self.template.write(request, &message);
         };
         let failure = match self.ask(request, &message, &rules).await {
-            Ok(draft) => return Ok(draft),
+            Ok(draft) => return Ok(in_steps(request, draft)),
             Err(failure) => failure,
         };
         let reason = match &failure {
@@ -214,6 +216,17 @@ impl Drafter for LlmDrafter {
     }
 }
 
+/// An invoice goes step by step where the books are within reach.
+pub(crate) fn in_steps(request: &Request<'_>, draft: Draft) -> Draft {
+    let next = match &draft {
+        Draft::Proposal {
+            action: Action { call: Call::CreateInvoiceDraft(invoice), .. }, drafter, ..
+        } => noted(request, invoice, drafter),
+        _ => None,
+    };
+    next.map_or(draft, Draft::Next)
+}
+
 /// What is wrong with the words of a draft under the handbook, for the model to read.
 pub(crate) fn never(request: &Request<'_>, draft: &Draft) -> Option<String> {
     let Draft::Proposal { action, .. } = draft else { return None };
@@ -230,6 +243,7 @@ pub(crate) fn stand_in(draft: Draft, reason: &str) -> Draft {
             plan.push(format!("written by the {by}"));
             Draft::NeedsPerson { question, plan }
         }
+        Draft::Next(next) => Draft::Next(crate::Next { drafter: by, ..next }),
         Draft::NoAction { reason } => Draft::NoAction { reason },
     }
 }

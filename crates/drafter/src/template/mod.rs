@@ -1,6 +1,7 @@
 //! Drafts from templates: offline, and the same for the same task.
 
 mod books;
+mod invoicing;
 mod pages;
 mod reply;
 
@@ -11,6 +12,7 @@ use crate::message::Message;
 use crate::text::line;
 use crate::{BuildError, Draft, DraftError, Drafter, Request, quiet};
 
+pub(crate) use invoicing::noted;
 use pages::Pages;
 pub(crate) use reply::{number, participants, platform_of, platforms, reply_subject, thread, tool};
 
@@ -56,7 +58,7 @@ impl TemplateDrafter {
             }
             TaskKind::Whatsapp => reply::whatsapp(&self.pages, request, message)?,
             TaskKind::Social | TaskKind::Salespost => reply::post(&self.pages, request, message)?,
-            TaskKind::Odoo => books::invoice(request),
+            TaskKind::Odoo => invoicing::next(&self.pages, request, message, books::invoice(request))?,
             TaskKind::Payment => books::payment(request),
             TaskKind::Schedule | TaskKind::Audit | TaskKind::Error | TaskKind::Unknown => {
                 other(kind, request, message)
@@ -98,21 +100,24 @@ pub(crate) fn on_behalf(request: &Request<'_>, call: Call, plan: Vec<String>, dr
     if let Some(question) = belongs_elsewhere(request, &call) {
         return Draft::NeedsPerson { question, plan };
     }
-    let own = named(request);
-    match own.or_else(|| request.accounts.of(&call).map(str::to_owned)) {
-        Some(account) => {
+    match account(request, &call) {
+        Ok(account) => {
             Draft::Proposal { plan, action: Action { account, call }, drafter: drafter.to_owned() }
         }
-        None => Draft::NeedsPerson {
-            question: format!(
-                "{} needs an account of yours, and the task names none: on whose account is it to be done? write it as \
-                 `account:` in the task, or in local-agent modify {}",
-                call.tool(),
-                request.task.front.id
-            ),
-            plan,
-        },
+        Err(question) => Draft::NeedsPerson { question, plan },
     }
+}
+
+/// On whose behalf a call acts, or the question to the owner.
+pub(crate) fn account(request: &Request<'_>, call: &Call) -> Result<String, String> {
+    named(request).or_else(|| request.accounts.of(call).map(str::to_owned)).ok_or_else(|| {
+        format!(
+            "{} needs an account of yours, and the task names none: on whose account is it to be done? write it as \
+             `account:` in the task, or in local-agent modify {}",
+            call.tool(),
+            request.task.front.id
+        )
+    })
 }
 
 /// The account that the task itself names.

@@ -16,6 +16,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("social.de.md.j2", include_str!("../../templates/social.de.md.j2")),
     ("whatsapp.en.md.j2", include_str!("../../templates/whatsapp.en.md.j2")),
     ("whatsapp.de.md.j2", include_str!("../../templates/whatsapp.de.md.j2")),
+    ("invoice.en.md.j2", include_str!("../../templates/invoice.en.md.j2")),
+    ("invoice.de.md.j2", include_str!("../../templates/invoice.de.md.j2")),
     ("sales.en.md.j2", include_str!("../../templates/sales.en.md.j2")),
     ("sales.de.md.j2", include_str!("../../templates/sales.de.md.j2")),
     ("post.md.j2", include_str!("../../templates/post.md.j2")),
@@ -27,6 +29,7 @@ pub(crate) enum Page {
     Email(Language),
     Social(Language),
     Whatsapp(Language),
+    Invoice(Language),
     Sales(Language),
     Post,
 }
@@ -37,6 +40,7 @@ impl Page {
             Page::Email(language) => ("email", language.code()),
             Page::Social(language) => ("social", language.code()),
             Page::Whatsapp(language) => ("whatsapp", language.code()),
+            Page::Invoice(language) => ("invoice", language.code()),
             Page::Sales(language) => ("sales", language.code()),
             Page::Post => ("post", "md"),
         };

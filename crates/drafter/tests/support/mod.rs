@@ -1,6 +1,6 @@
 //! Tasks as the watchers make them.
 
-use drafter::{Draft, Drafter, Request};
+use drafter::{Draft, Drafter, Reach, Request};
 use task::{Body, FrontMatter, Role, Task};
 
 /// A task of that id with the front matter's other keys as YAML and a quoted text.
@@ -39,6 +39,7 @@ pub(crate) fn request(task: &Task) -> Request<'_> {
         owner_name: "Olga Owner",
         accounts: &ACCOUNTS,
         role: Role::Local,
+        reach: Reach::NONE,
         now: "2026-02-23T03:15:02Z".parse().expect("time"),
     }
 }

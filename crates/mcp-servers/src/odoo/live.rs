@@ -27,6 +27,7 @@ const MOVE_FIELDS: &[&str] = &[
     "amount_residual",
     "payment_state",
     "currency_id",
+    "ref",
 ];
 
 /// `mcp-odoo` with a real Odoo.
@@ -67,6 +68,9 @@ struct Move {
     amount_residual: Exact,
     payment_state: OrFalse<String>,
     currency_id: Named,
+    /// The customer's reference, or the name of the task that made it.
+    #[serde(default)]
+    r#ref: Option<OrFalse<String>>,
 }
 
 impl Move {
@@ -107,6 +111,7 @@ impl Move {
             "id": self.id, "number": self.number(), "state": self.state(), "partner": self.partner(),
             "date": self.invoice_date.get(), "due": self.invoice_date_due.get(), "total": self.total(),
             "open": money(self.amount_residual), "currency": self.currency(),
+            "reference": self.r#ref.as_ref().and_then(OrFalse::get),
         })
     }
 
