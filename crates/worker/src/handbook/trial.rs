@@ -24,6 +24,8 @@ pub(super) fn run(setup: &Setup, handbook: &str, sample: &Path) -> Result<String
         owner_name: &setup.config.owner.name,
         accounts: &accounts,
         role: setup.role,
+        // Nothing is called for a try.
+        reach: drafter::Reach::NONE,
         now: SystemClock.now(),
     };
     let draft = block_on(drafter.draft(&request)).or_failed("cannot draft the sample")?;
@@ -45,6 +47,10 @@ pub(super) fn run(setup: &Setup, handbook: &str, sample: &Path) -> Result<String
     match draft {
         Draft::NoAction { reason } => {
             let _ = writeln!(text, "outcome   closed without an answer: {reason}");
+        }
+        Draft::Next(next) => {
+            let _ = writeln!(text, "outcome   a first step: {}", next.what);
+            steps(&mut text, &next.then);
         }
         Draft::NeedsPerson { question, plan } => {
             let _ = writeln!(text, "outcome   a question to you: {question}");
