@@ -270,7 +270,7 @@ async fn a_task_without_an_account_gets_the_right_servers_or_a_question_and_neve
         async |id: &str, yaml: &str, text: &str| match draft(&drafter(), &task(id, yaml, text)).await {
             Draft::Proposal { action, .. } => Ok(action.account),
             Draft::NeedsPerson { question, .. } => Err(question),
-            Draft::NoAction { reason } => panic!("{reason}"),
+            other => panic!("{other:?}"),
         };
     let invoice = "Customer: Northwind GmbH\nDescription: Design\nPrice: 1.250,00 €";
     assert_eq!(account("ODOO_1", "subject: x", invoice).await.as_deref(), Ok("books"));
