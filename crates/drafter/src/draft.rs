@@ -69,7 +69,6 @@ pub struct Next {
 }
 
 /// What a step does.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Act {
     /// A SAFE or DRAFT tool is called; the drafter is asked again with what came of it.
@@ -94,7 +93,6 @@ pub enum Act {
 }
 
 /// What became of a task.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Draft {
     /// Nothing is to be done.
