@@ -10,8 +10,7 @@ const ID: &str = "ODOO_northwind_march";
 
 fn note() -> String {
     format!(
-        "---\nid: {ID}\ntype: odoo\ncreated: 2026-03-31T09:00:00Z\npartner: Northwind\ndescription: Workshop\nquantity: '2'\nprice: 600.00 EUR\n---\nPlease invoice the March workshop.\n"
-            .replace("600.00 EUR", "'600.00 EUR'")
+        "---\nid: {ID}\ntype: odoo\ncreated: 2026-03-31T09:00:00Z\npartner: Northwind\ndescription: Workshop\nquantity: '2'\nprice: '600.00 EUR'\n---\nPlease invoice the March workshop.\n"
     )
 }
 
