@@ -7,7 +7,7 @@ use task::{Action, Call, Task, TaskKind};
 
 use crate::message::bare_address;
 use crate::text::line;
-use crate::{Draft, DraftError, Drafter, Request};
+use crate::{Act, Draft, DraftError, Drafter, Next, Request};
 
 /// A drafter under the handbook's rules.
 pub(crate) struct Housed<D>(pub(crate) D);
@@ -59,7 +59,17 @@ fn closed(request: &Request<'_>) -> Option<Draft> {
 /// A draft as the handbook lets it stand.
 fn kept(request: &Request<'_>, draft: Draft) -> Draft {
     let house = request.house;
-    let Draft::Proposal { mut plan, action, drafter } = draft else { return draft };
+    let (mut plan, action, drafter) = match draft {
+        Draft::Proposal { plan, action, drafter } => (plan, action, drafter),
+        // A step that is put before the owner is written as any other draft is.
+        Draft::Next(Next { act: Act::Propose(action), what, then, drafter }) => {
+            return match written(request, action, &mut Vec::new()) {
+                Ok(action) => Draft::Next(Next { act: Act::Propose(action), what, then, drafter }),
+                Err(question) => Draft::NeedsPerson { question, plan: Vec::new() },
+            };
+        }
+        draft => return draft,
+    };
     if let Some(who) = writers(request.task).iter().find(|who| house.is_vip(who)) {
         plan.insert(0, format!("{who} is a VIP of the handbook: high priority"));
     }
@@ -68,7 +78,15 @@ fn kept(request: &Request<'_>, draft: Draft) -> Draft {
     {
         plan.push(format!("drafted outside of the working hours ({hours})"));
     }
-    let mut action = action;
+    match written(request, action, &mut plan) {
+        Ok(action) => Draft::Proposal { plan, action, drafter },
+        Err(question) => Draft::NeedsPerson { question, plan },
+    }
+}
+
+/// An action in the words that the handbook lets stand, or the question to the owner.
+fn written(request: &Request<'_>, mut action: Action, plan: &mut Vec<String>) -> Result<Action, String> {
+    let house = request.house;
     if let Some(signature) = house.signature.as_deref() {
         sign(&mut action, signature);
     }
@@ -78,14 +96,14 @@ fn kept(request: &Request<'_>, draft: Draft) -> Draft {
             request.task.front.id
         );
         plan.push(format!("the draft was: {}", line(action.call.text().unwrap_or_default(), 2_000)));
-        return Draft::NeedsPerson { question, plan };
+        return Err(question);
     }
     if let Call::InitiatePayment(payment) = &action.call
         && let Some(against) = house.against_payment(payment)
     {
-        return Draft::NeedsPerson { question: format!("the payment is not proposed: {against}"), plan };
+        return Err(format!("the payment is not proposed: {against}"));
     }
-    Draft::Proposal { plan, action, drafter }
+    Ok(action)
 }
 
 /// Ends a mail with the signature, once.

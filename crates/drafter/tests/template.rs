@@ -298,3 +298,29 @@ async fn hostile_text_stays_text() {
     assert_eq!(mail.references, ["<q1@example.com>"]);
     assert!(mail.body.contains("{{ owner }}{% include 'x' %} evil"), "{}", mail.body);
 }
+
+#[tokio::test]
+async fn a_summary_of_the_pages_is_read_first_and_then_written_down() {
+    let mut task = task("SOCIAL_week-summary", "subject: Summary of the week", "How did the pages do?");
+    let Draft::NeedsPerson { question, .. } = draft(&drafter(), &task).await else { panic!("a question") };
+    assert!(question.contains("cannot be read from here"), "{question}");
+    let reach = drafter::Reach {
+        servers: [task::Server::Social].into(),
+        most: policy::Class::Safe,
+        ..drafter::Reach::NONE.clone()
+    };
+    let drafter = drafter();
+    let ask = async |task: &Task| {
+        let request = Request { reach: &reach, ..request(task) };
+        drafter::Drafter::draft(&drafter, &request).await.expect("a draft")
+    };
+    let Draft::Next(next) = ask(&task).await else { panic!("a step") };
+    assert!(matches!(&next.act, drafter::Act::Call { tool, .. } if tool == "get_social_summary"), "{next:?}");
+    let mut step =
+        task::Step::calling(next.what, task::Server::Social, "get_social_summary", &serde_json::json!({}));
+    let answer = serde_json::json!({"platforms": [{"platform": "linkedin", "followers": 7, "posts": []}]});
+    step.end("1 platforms", &answer, task.front.created);
+    task.front.steps = vec![step];
+    let Draft::NoAction { reason } = ask(&task).await else { panic!("the end") };
+    assert!(reason.contains("linkedin: 7 followers"), "{reason}");
+}

@@ -309,6 +309,7 @@ impl Case<'_> {
             context! {
                 name => &partner.name,
                 owner => self.request.owner_name,
+                signature => self.request.house.signature.as_deref(),
                 number => number,
                 total => invoice["total"].as_str(),
                 currency => invoice["currency"].as_str(),

@@ -4,6 +4,7 @@ mod books;
 mod invoicing;
 mod pages;
 mod reply;
+mod summary;
 
 use async_trait::async_trait;
 use task::{Action, Call, TaskKind};
@@ -57,6 +58,7 @@ impl TemplateDrafter {
                 reply::social(&self.pages, request, message)?
             }
             TaskKind::Whatsapp => reply::whatsapp(&self.pages, request, message)?,
+            TaskKind::Social if summary::is_asked(request.task) => summary::next(request),
             TaskKind::Social | TaskKind::Salespost => reply::post(&self.pages, request, message)?,
             TaskKind::Odoo => invoicing::next(&self.pages, request, message, books::invoice(request))?,
             TaskKind::Payment => books::payment(request),
