@@ -104,6 +104,25 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     // what it does not let through is an incident, also while no agent runs.
     ("sync-watcher", &["task", "config", "vault", "sync", "health", "daemon"]),
+    // all of it together in one process, for tests.
+    (
+        "simulation",
+        &[
+            "fault",
+            "task",
+            "config",
+            "vault",
+            "router",
+            "claim",
+            "sync",
+            "drafter",
+            "signature",
+            "approval",
+            "mcp-client",
+            "executor",
+            "worker",
+        ],
+    ),
     (
         "xtask",
         &[
@@ -118,6 +137,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "watchers",
             "mcp-client",
             "approval",
+            "simulation",
         ],
     ),
     ("tests", &[]),

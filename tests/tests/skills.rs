@@ -274,6 +274,7 @@ fn every_task_that_a_skill_shows_becomes_a_proposal() {
                 owner_name: "Jane Doe",
                 accounts: &accounts,
                 role: Role::Local,
+                reach: drafter::Reach::NONE,
                 now: task.front.created,
             };
             let draft = futures::executor::block_on(drafter.draft(&request)).expect("a draft");

@@ -331,6 +331,7 @@ async fn a_week_with_sleeps_restarts_and_a_forgetful_owner_loses_nothing_and_cou
             limits: local.config.limits.clone(),
             handbook: worker::handbook(&local, &desk.vault),
             stop_file: local.data.stopped(),
+            machine: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         },
         Arc::clone(&world) as Arc<dyn ToolCaller>,

@@ -69,7 +69,7 @@ impl Claims {
                     Some(known) if known.looks == looks && known.since <= now => known.since,
                     _ => observation.at.min(now),
                 };
-                if observation.at.min(now) - since < limit {
+                if observation.at.min(now) - since < limit && !fault::flaw("claim.no_lease") {
                     new.insert(path, Sighting { looks, since });
                     continue;
                 }

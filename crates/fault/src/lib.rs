@@ -9,6 +9,9 @@
 //!
 //! [`at_every_step`] is a frame for tests: a piece of work goes wrong at each of its steps in turn.
 //!
+//! A flaw is the opposite of a fault: the world is in order, and the program is not. [`flaw`] switches
+//! one on where a simulation wants to see that it is noticed.
+//!
 //! A point's name is `area.step`, in lower case: `vault.rename`, `claim.record`, `sync.push`,
 //! `journal.dispatch`. Each is reached *before* the step that it names.
 
@@ -79,6 +82,12 @@ mod armed {
         }
     }
 
+    pub(crate) fn flawed(name: &str) -> bool {
+        known_here().is_some_and(|plan| {
+            plan.lock().unwrap_or_else(PoisonError::into_inner).flaw().is_some_and(|flaw| flaw == name)
+        })
+    }
+
     pub(crate) fn reach(point: &str) -> Result<(), Errno> {
         let plan = known_here().or_else(|| EVERYWHERE.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let Some(plan) = plan else { return Ok(()) };
@@ -121,6 +130,20 @@ pub fn reach(point: &str) -> Result<(), Errno> {
 #[inline(always)]
 pub fn reach(_point: &str) -> Result<(), Errno> {
     Ok(())
+}
+
+/// Whether this thread runs the program with a mistake of that name, which a [`Plan`] switches on:
+/// so that whoever looks for mistakes can be seen to find one.
+#[cfg(debug_assertions)]
+pub fn flaw(name: &str) -> bool {
+    armed::flawed(name)
+}
+
+/// Whether this thread runs the program with a mistake; a release build never does.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn flaw(_name: &str) -> bool {
+    false
 }
 
 /// Arms a plan for every thread that has none of its own; `None` disarms. Gives the one that was

@@ -25,6 +25,7 @@ pub enum Effect {
 pub struct Plan {
     trigger: Option<(String, u64, Effect)>,
     seen: u64,
+    flaw: Option<&'static str>,
     reached: BTreeMap<String, u64>,
     /// In their order, where somebody wants to know it.
     order: Option<Vec<String>>,
@@ -56,6 +57,20 @@ impl Plan {
     /// `effect` at the `n`-th (from 1) point whose name starts with `prefix`; an empty one is any.
     pub fn at(prefix: impl Into<String>, n: u64, effect: Effect) -> Self {
         Self { trigger: Some((prefix.into(), n, effect)), ..Self::default() }
+    }
+
+    /// The same in a program with this flaw, see [`crate::flaw`].
+    #[must_use]
+    pub fn with_flaw(self, flaw: Option<&'static str>) -> Self {
+        Self { flaw, ..self }
+    }
+
+    #[cfg_attr(
+        not(debug_assertions),
+        expect(dead_code, reason = "a release build has no flaws to switch on")
+    )]
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        self.flaw
     }
 
     /// How often each point was reached so far.

@@ -312,6 +312,14 @@ impl Intake<'_> {
                 plan.set(path, content(target));
             }
         }
+        if fault::flaw("sync.leaves_a_copy") {
+            let steps = steps(local, target);
+            plan.steps.extend(steps.into_iter().map(|step| match step {
+                Step::Move { from: _, to } => Step::Create { new: target[&to].1, path: to },
+                step => step,
+            }));
+            return;
+        }
         let only = |state: &State, keeps: &dyn Fn(&String) -> bool| -> State {
             state.iter().filter(|(path, _)| keeps(path)).map(|(k, v)| (k.clone(), v.clone())).collect()
         };
@@ -377,6 +385,9 @@ impl Plan {
             _ => (name, "md"),
         };
         let stem: String = stem.chars().take(40).collect();
+        if fault::flaw("sync.forgets_the_loser") {
+            return;
+        }
         let digits = &blob.to_string()[..12];
         let kept = format!("Conflicts/{stem}_{digits}.{ending}");
         if Place::parse(&kept).is_err() || self.contents.contains_key(&kept) {

@@ -92,7 +92,16 @@ pub(crate) fn settle(
     // A claim of ours that no longer stands there: what we did on it since does not count.
     let fenced = base_stage == Some(&mine) && *remote.stage != mine;
     if unpublished || fenced {
-        return Winner::Remote;
+        let rebased = fault::flaw("sync.claims_rebased");
+        return if rebased { Winner::Local } else { Winner::Remote };
+    }
+    // Whoever left off working has ended the claim. An edit of the file in work does not bring it
+    // back: nobody holds it, and its agent, being alive, would never be taken for silent.
+    let in_work = |stage: &Stage| matches!(stage, Stage::InProgress(_)) && base_stage == Some(stage);
+    match (in_work(local.stage), in_work(remote.stage)) {
+        (true, false) => return Winner::Remote,
+        (false, true) => return Winner::Local,
+        _ => {}
     }
     if let Some(winner) = only(local.stage.name(), remote.stage.name(), |s| s == StageName::Done) {
         return winner;

@@ -66,6 +66,12 @@ enum Wake {
     Stop,
 }
 
+/// Between two tries while the remote is out of reach.
+const TRY_AGAIN: Duration = Duration::from_secs(8);
+/// So often the remote is looked at in that rhythm once it is back: what the other machine has
+/// kept meanwhile comes in with one of these.
+const FOLLOW_UPS: u32 = 3;
+
 /// The folders whose changes mean work.
 const WATCHED: [&str; 4] = ["", "Inbox", "Needs_Action", "Pending_Approval"];
 
@@ -88,9 +94,9 @@ pub async fn run(
     };
     let (mut poll, mut sync, mut beat) = (every(settings.poll), every(settings.sync), every(settings.beat));
     // The other machine's news first, then what this one had in work, then what is new.
-    worker.synchronise().await;
+    let mut hurried = if worker.synchronise().await.remote_failed { FOLLOW_UPS } else { 0 };
     worker.resume().await;
-    let mut unpushed = duties.beat().await;
+    let mut unpushed = duties.beat().await || hurried > 0;
     let mut push_due = Instant::now();
     let mut wake = Wake::Vault;
     loop {
@@ -124,8 +130,10 @@ pub async fn run(
             }
             Wake::Sync => {
                 let report = worker.synchronise().await;
-                unpushed = report.held;
-                push_due = Instant::now() + settings.push_gap;
+                hurried = if report.remote_failed { FOLLOW_UPS } else { hurried.saturating_sub(1) };
+                unpushed = report.held || hurried > 0;
+                let again = if hurried > 0 { TRY_AGAIN.min(settings.sync) } else { Duration::ZERO };
+                push_due = Instant::now() + settings.push_gap.max(again);
                 sync.reset();
                 if report.pulled > 0 {
                     // What came in is looked at without waiting for a notice of it.

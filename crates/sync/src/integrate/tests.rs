@@ -39,6 +39,12 @@ fn done_wins_then_the_owner_then_the_later_stage() {
     // The owner edited the task while the other side went on with it.
     both(&[NEW], &[PENDING], &["Needs_Action/EMAIL_1.md=edited"], false);
     both(&[NEW], &["Needs_Action/EMAIL_1.md=a"], &["Needs_Action/EMAIL_1.md=b"], false);
+    // The owner edited it in work, and its agent was done: no claim comes back by that. Found by a
+    // schedule: its agent knew nothing of it and was alive, so that nobody ever went on.
+    let (in_work, edited) = ("In_Progress/cloud-001/EMAIL_1.md", "In_Progress/cloud-001/EMAIL_1.md=edited");
+    both(&[in_work], &[PENDING], &[edited], true);
+    both(&[in_work], &[NEW], &[edited], true);
+    both(&[in_work], &["In_Progress/cloud-001/EMAIL_1.md=b"], &[edited], false);
     // Both only moved it.
     both(&["Errors/EMAIL_1.md"], &[PENDING], &[NEW], true);
 }

@@ -10,20 +10,27 @@ pub(crate) struct Lab {
     seed: u64,
     share: bool,
     cases: Option<u64>,
+    alone: bool,
     root: tempfile::TempDir,
     kept: Cell<bool>,
 }
 
 impl Lab {
     /// A lab with the programs in `bin`.
-    pub(crate) fn new(bin: &Path, seed: u64, share: bool, cases: Option<u64>) -> Result<Self, String> {
+    pub(crate) fn new(
+        bin: &Path,
+        seed: u64,
+        share: bool,
+        cases: Option<u64>,
+        alone: bool,
+    ) -> Result<Self, String> {
         // Beside the programs: a real file system, ignored by git.
         let folder = bin.parent().unwrap_or(bin);
         let root = tempfile::Builder::new()
             .prefix("torture-")
             .tempdir_in(folder)
             .map_err(|e| format!("failed to make a folder in {}: {e}", folder.display()))?;
-        Ok(Self { bin: bin.to_owned(), seed, share, cases, root, kept: Cell::new(false) })
+        Ok(Self { bin: bin.to_owned(), seed, share, cases, alone, root, kept: Cell::new(false) })
     }
 
     /// A program of the project.
@@ -54,6 +61,11 @@ impl Lab {
     /// Whether only a share is tried.
     pub(crate) fn is_share(&self) -> bool {
         self.share
+    }
+
+    /// Whether only the case of the seed is wanted.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Whether the programs are optimised: a share runs what `cargo test` has built.

@@ -19,10 +19,12 @@ mod kills;
 mod lab;
 mod log;
 mod machines;
+mod partition;
 mod power;
 mod processes;
 mod races;
 mod scene;
+mod schedules;
 mod secrets;
 mod syscalls;
 
@@ -57,6 +59,9 @@ pub(crate) struct Options {
     /// Only these suites.
     #[arg(long, value_name = "SUITE", value_delimiter = ',')]
     only: Vec<Suite>,
+    /// One case alone, the one of the seed, with all that happens in it.
+    #[arg(long)]
+    alone: bool,
     /// The programs are built, and this is one of them.
     #[arg(long, hide = true)]
     built: bool,
@@ -85,6 +90,10 @@ pub(crate) enum Suite {
     Forged,
     /// Orders are carried out while services, network and machine fail.
     Effects,
+    /// Machines, owner and remote in one process, under a model.
+    Schedules,
+    /// An hour without the remote.
+    Partition,
 }
 
 impl Suite {
@@ -100,6 +109,8 @@ impl Suite {
             Self::Injection => "injection",
             Self::Forged => "forged orders",
             Self::Effects => "effects under failure",
+            Self::Schedules => "seeded schedules",
+            Self::Partition => "partitions",
         }
     }
 
@@ -115,6 +126,8 @@ impl Suite {
             Self::Injection => injection::run(lab),
             Self::Forged => forged::run(lab),
             Self::Effects => effects::run(lab),
+            Self::Schedules => schedules::run(lab),
+            Self::Partition => partition::run(lab),
         }
     }
 }
@@ -129,7 +142,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let mut seed = options.seed.unwrap_or_else(lab::seed_of_the_clock);
     let until = options.minutes.map(|minutes| Duration::from_secs(60 * minutes));
     loop {
-        let lab = Lab::new(bin, seed, options.share, options.cases)?;
+        let lab = Lab::new(bin, seed, options.share, options.cases, options.alone)?;
         round(options, &lab)?;
         if until.is_none_or(|until| start.elapsed() >= until) {
             return Ok(());
