@@ -56,7 +56,7 @@ fn an_invoice_goes_step_by_step_through_two_signatures_and_ends_in_done() {
     let sent = machine.sent();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0]["to"][0], "accounts@northwind.example");
-    assert!(sent[0]["body"].as_str().expect("a body").contains("INV/2026/"), "{}", sent[0]["body"]);
+    assert!(sent[0]["text"].as_str().expect("a text").contains("INV/2026/"), "{}", sent[0]["text"]);
     assert_eq!((made(&machine).len(), steps(&machine)), (1, 4));
     assert!(states(&machine)[..6].iter().all(|line| line.starts_with("- [x]")), "{:#?}", states(&machine));
     let record = machine.read(&machine.place(ID));
