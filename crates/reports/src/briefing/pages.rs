@@ -9,7 +9,7 @@ use vault::{DurableError, FileError, PageError, SetAsideError, Vault, WriteError
 
 use super::suggestion::Mark;
 use super::{Briefing, html, markdown};
-use crate::text::plain;
+use crate::text::{plain, shown};
 
 /// Why a briefing was not written, or a tick not taken.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +80,7 @@ impl Pages {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 kept = Some(self.vault.keep_conflict(name, old.as_bytes())?);
             }
-            let before: BTreeSet<Mark> = ticks(old).into_iter().map(|(mark, _)| mark).collect();
-            text = ticked_again(&text, &before);
+            text = ticked_again(&text, &ticks(old));
         }
         self.vault.write_page(&path, &text)?;
         self.vault.write_page(&format!("{}.html", briefing.period.stem()), &html(briefing))?;
@@ -187,15 +186,37 @@ fn ticks(page: &str) -> Vec<(Mark, String)> {
     page.lines().filter_map(tick).collect()
 }
 
-fn ticked_again(page: &str, marks: &BTreeSet<Mark>) -> String {
-    let again = |line: &str| {
-        let mark = line.rsplit_once(" ^").and_then(|(_, mark)| mark.parse().ok());
-        match line.strip_prefix("- [ ] ") {
-            Some(rest) if mark.is_some_and(|mark: Mark| marks.contains(&mark)) => format!("- [x] {rest}\n"),
-            _ => format!("{line}\n"),
+/// Ticks what was ticked before. A suggestion that the figures no longer make stays while it is
+/// ticked: its tick may not have been taken yet.
+fn ticked_again(page: &str, before: &[(Mark, String)]) -> String {
+    let mut gone: Vec<&(Mark, String)> = before.iter().collect();
+    let mut text = String::new();
+    for line in page.lines() {
+        let mark: Option<Mark> = line.rsplit_once(" ^").and_then(|(_, mark)| mark.parse().ok());
+        let ticked = mark.is_some_and(|mark| {
+            let known = gone.len();
+            gone.retain(|(other, _)| *other != mark);
+            gone.len() < known
+        });
+        match line.strip_prefix("- [ ] ").filter(|_| ticked) {
+            Some(rest) => text.push_str(&format!("- [x] {rest}\n")),
+            None => text.push_str(&format!("{line}\n")),
         }
-    };
-    page.lines().map(again).collect()
+    }
+    for (mark, words) in gone {
+        let heading = "## Suggestions\n\n";
+        let line = format!("{heading}- [x] {} ^{mark}\n", shown(words, 240));
+        text = text.replacen(heading, &line, 1);
+    }
+    sealed_anew(&text)
+}
+
+/// The same page with the digest that it has now.
+fn sealed_anew(page: &str) -> String {
+    match page.trim_end().rsplit_once('\n') {
+        Some((text, last)) if last.starts_with("%% ") => sealed(&format!("{text}\n")),
+        _ => page.to_owned(),
+    }
 }
 
 /// The page with a digest of itself at its end, so that it is known later whether somebody wrote on it.

@@ -253,6 +253,15 @@ fn a_tick_becomes_a_task_once_and_survives_a_page_that_is_written_anew() {
     let page = scene.vault.read_page(&written.path).expect("read").expect("page");
     assert!(page.contains("- [x] Nothing was posted"), "{page}");
     assert!(pages.take(at(now)).0.is_empty());
+    // A suggestion that is ticked and no longer made stays until its tick is taken.
+    scene.edit(&written.path, |page| {
+        page.replace("## Suggestions\n\n", "## Suggestions\n\n- [x] Write to Bob ^do-odoo-0123456789ab\n")
+    });
+    pages.write(&scene.briefing("2026-11-30T09:30:00Z")).expect("write");
+    assert_eq!(pages.write(&scene.briefing("2026-11-30T09:40:00Z")).expect("write").kept, None);
+    let (took, _) = pages.take(at(now));
+    assert_eq!(took.len(), 1);
+    assert_eq!(took[0].task.as_str(), "ODOO_suggestion_20261130_0123456789ab");
     // Words that somebody wrote on the page are kept when it is written anew.
     scene.edit(&written.path, |page| page.replace("## Money", "Call Bob!\n\n## Money"));
     let kept = pages.write(&scene.briefing("2026-11-30T10:00:00Z")).expect("write").kept.expect("kept");
