@@ -152,6 +152,35 @@ fn while_the_books_are_out_of_reach_mail_goes_on_and_the_task_goes_on_later() {
 }
 
 #[test]
+fn set_aside_after_a_signed_step_it_is_tried_again_from_there_and_posts_nothing_twice() {
+    let world = World::quiet();
+    let machine = world.gold();
+    let folder = world.path().join("programs");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let books = |program: std::path::PathBuf| {
+        // It may not be there yet.
+        let _ = std::fs::remove_file(folder.join("mcp-odoo"));
+        symlink(program, folder.join("mcp-odoo")).expect("a link");
+    };
+    let settings = format!("mcp: {{ directory: {folder:?} }}\nclaims: {{ max_attempts: 1 }}\nowner: {{");
+    machine.reconfigure("owner: {", &settings);
+    books(programs().join("mcp-odoo"));
+    machine.write(&format!("Needs_Action/{ID}.md"), note());
+    machine.ok(&["--once"]);
+    machine.approve(ID);
+    machine.ok(&["--once"]);
+    books("/bin/false".into());
+    machine.ok(&["--once"]);
+    assert_eq!(machine.place(ID), format!("Errors/{ID}.md"));
+    machine.ok(&["retry", ID]);
+    assert_eq!(machine.place(ID), format!("Needs_Action/{ID}.md"), "the posting is not asked for again");
+    books(programs().join("mcp-odoo"));
+    machine.ok(&["--once"]);
+    assert_eq!(machine.waiting()[0]["tool"], "send_email");
+    assert_eq!((made(&machine).len(), made(&machine)[0]["state"].as_str()), (1, Some("posted")));
+}
+
+#[test]
 fn the_cloud_makes_the_harmless_steps_and_the_owners_machine_the_signed_ones() {
     let world = World::quiet();
     let (cloud, owner) = (world.cloud(), world.owner());
