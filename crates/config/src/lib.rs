@@ -5,7 +5,9 @@
 
 mod approval;
 mod claude_code;
+mod drafter;
 mod limits;
+mod mail;
 mod odoo;
 mod payment;
 mod schedules;
@@ -15,13 +17,14 @@ mod whatsapp;
 
 pub use approval::{Approval, UndoSeconds};
 pub use claude_code::ClaudeCode;
+pub use drafter::{Budget, Drafter, DrafterKind, Llm, Provider};
 pub use limits::{Ceiling, Limits, ToolLimit};
+pub use mail::{Imap, ImapAuth, MailAccount, SaveSent, Secret, Security, Smtp};
 pub use odoo::{Odoo, OdooApi};
 pub use payment::{BankApi, Payment};
 pub use schedules::{Duty, Schedule, Schedules};
 pub use sections::{
-    AgentSection, Budget, Channel, Claims, Config, Drafter, DrafterKind, Expectation, Health, Imap, ImapAuth,
-    Llm, MailAccount, Mcp, Modes, Owner, Provider, SaveSent, Secret, Security, Smtp, Sync, Vault, Watchers,
+    AgentSection, Channel, Claims, Config, Expectation, Health, Mcp, Modes, Owner, Sync, Vault, Watchers,
 };
 pub use social::{Page, Social};
 pub use whatsapp::Whatsapp;
