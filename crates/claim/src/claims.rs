@@ -170,7 +170,10 @@ impl Claims {
             tokio::task::spawn_blocking(fault::inherit(move || reserve(&vault, &agent, wanted, shared)))
                 .await;
         let moved = match moved {
-            Ok(moved) => moved,
+            Ok((moved, adrift)) => {
+                self.returning().extend(adrift);
+                moved
+            }
             Err(_) => {
                 self.keep_unknown(unknown);
                 return taken;
@@ -253,6 +256,10 @@ impl Claims {
                 self.keep_unknown(reserved);
                 return;
             }
+            Err(_) if fault::flaw("claim.any_verdict") => {
+                taken.owned.extend(reserved.into_iter().map(Claim::counts));
+                return;
+            }
             Err(error) => {
                 taken.unpublished = Some(error);
                 // That nothing arrived now says nothing of what arrived before: putting those back
@@ -267,7 +274,6 @@ impl Claims {
         for (claim, verdict) in reserved.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Owned => taken.owned.push(claim.counts()),
-                Verdict::Lost if fault::flaw("claim.any_verdict") => taken.owned.push(claim.counts()),
                 Verdict::Lost => {
                     taken.lost.push(claim.id().clone());
                     lost.push(Returning::from(claim));
@@ -325,8 +331,15 @@ type Reservations = Vec<(TaskId, Result<Claim<Reserved>, ClaimError>)>;
 
 /// Moves the tasks to this agent, with one fsync of each folder for all of them, and puts the claim
 /// files beside those that need one.
-fn reserve(vault: &Vault, agent: &AgentId, wanted: Vec<Location>, published: bool) -> Reservations {
-    let mut reservations = Reservations::new();
+///
+/// Beside them: where a task may be that was moved and is not known to be durable there.
+fn reserve(
+    vault: &Vault,
+    agent: &AgentId,
+    wanted: Vec<Location>,
+    published: bool,
+) -> (Reservations, Vec<Returning>) {
+    let (mut reservations, mut adrift) = (Reservations::new(), Vec::new());
     let (orders, tasks): (Vec<_>, Vec<_>) =
         wanted.into_iter().partition(|from| from.stage == Stage::Approved);
     for (group, to) in [(orders, Stage::Executing(agent.clone())), (tasks, Stage::InProgress(agent.clone()))]
@@ -346,11 +359,17 @@ fn reserve(vault: &Vault, agent: &AgentId, wanted: Vec<Location>, published: boo
                 });
                 reservations.extend(claimed);
             }
-            // What was moved and is not durable is in In_Progress/<me>, where the next start finds it.
-            Err(error) => reservations.push((first, Err(error))),
+            Err(error) => {
+                reservations.push((first, Err(error)));
+                // An order is found again by its executor.
+                if matches!(to, Stage::InProgress(_)) {
+                    let moved = group.into_iter().map(|from| Location::new(to.clone(), from.id));
+                    adrift.extend(moved.map(|location| Returning { location, record: None }));
+                }
+            }
         }
     }
-    reservations
+    (reservations, adrift)
 }
 
 /// Writes the claim file of a task that was moved here, or puts the task back.

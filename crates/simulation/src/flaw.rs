@@ -7,7 +7,7 @@ pub enum Flaw {
     NoFence,
     /// A claim that lost is laid on top of what won.
     ClaimsRebased,
-    /// Work begins whatever the remote said of the claim.
+    /// Work begins although the remote said nothing of the claim.
     AnyVerdict,
     /// What was not accepted is not put back.
     NotPutBack,

@@ -103,6 +103,17 @@ pub(crate) fn settle(
         (false, true) => return Winner::Local,
         _ => {}
     }
+    // Only its own agent makes a claim. One that this machine has from nowhere else came with a tip
+    // that was taken in by half, and is no edit of anybody's.
+    let taken_by_half = |stage: &Stage, mine_counts: bool| {
+        matches!(stage, Stage::InProgress(agent) if (agent == me) == mine_counts) && base_stage != Some(stage)
+    };
+    if taken_by_half(local.stage, false) {
+        return Winner::Remote;
+    }
+    if taken_by_half(remote.stage, true) {
+        return Winner::Local;
+    }
     if let Some(winner) = only(local.stage.name(), remote.stage.name(), |s| s == StageName::Done) {
         return winner;
     }

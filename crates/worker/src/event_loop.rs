@@ -127,6 +127,11 @@ pub async fn run(
                     duties.after_cycle(&mut found).await;
                 }
                 unpushed |= found.changed();
+                if found.remote_failed && hurried == 0 {
+                    hurried = FOLLOW_UPS;
+                    unpushed = true;
+                    push_due = Instant::now() + settings.push_gap.max(TRY_AGAIN.min(settings.sync));
+                }
             }
             Wake::Sync => {
                 let report = worker.synchronise().await;

@@ -219,6 +219,30 @@ async fn what_could_not_be_put_back_is_by_the_next_cycle() {
     }
 }
 
+/// A folder that could not be made durable left the tasks in work until the next start. Found by a
+/// schedule.
+#[tokio::test]
+async fn what_was_moved_by_half_is_back_by_the_next_cycle() {
+    for nth in 1.. {
+        let machine = Machine::new();
+        let candidates = vec![machine.put("Needs_Action/EMAIL_1.md"), machine.put("Needs_Action/EMAIL_2.md")];
+        let claims = machine
+            .claims("cloud-001")
+            .published_by(Arbiter::saying(vec![Err(unreachable(false)), Err(unreachable(false))]));
+        fault::arm_here(Some(Plan::at("vault.fsync_dir", nth, Effect::Fail(Errno::IO))));
+        let taken = claims.take(candidates).await;
+        let struck = fault::arm_here(None).is_some_and(|plan| plan.has_struck());
+        assert!(taken.owned.is_empty());
+        claims.take(Vec::new()).await;
+        assert!(!claims.has_unsettled(), "{nth}");
+        assert!(machine.has("Needs_Action/EMAIL_1.md") && machine.has("Needs_Action/EMAIL_2.md"), "{nth}");
+        if !struck {
+            assert!(nth > 3, "{nth}");
+            return;
+        }
+    }
+}
+
 /// Eight clones, kills and a crowded remote: an agent that came back was overtaken twelve times,
 /// put back what it owned and had begun, and another one did the work again.
 #[tokio::test]

@@ -45,6 +45,11 @@ fn done_wins_then_the_owner_then_the_later_stage() {
     both(&[in_work], &[PENDING], &[edited], true);
     both(&[in_work], &[NEW], &[edited], true);
     both(&[in_work], &["In_Progress/cloud-001/EMAIL_1.md=b"], &[edited], false);
+    // A tip with the claim was taken in by half, and its agent went on. Found by a schedule, too.
+    for base in [&[][..], &[NEW]] {
+        both(base, &[PENDING], &[in_work], true);
+        check(Side::Owner, base, &[in_work], &["Needs_Action/EMAIL_1.md=b"], Winner::Remote);
+    }
     // Both only moved it.
     both(&["Errors/EMAIL_1.md"], &[PENDING], &[NEW], true);
 }
