@@ -89,7 +89,7 @@ fn flaws(office: &Office, place: &Place, lab: &Lab) -> Outcome<Figure> {
     if !cfg!(debug_assertions) {
         return Ok(Figure::not_tried("deliberate flaws", "this build has none"));
     }
-    let (first, tries) = (lab.seed(), lab.cases(40, TRIES));
+    let (first, tries) = (lab.seed(), lab.cases(250, TRIES));
     let mut unnoticed = Vec::new();
     let mut said = Vec::new();
     for flaw in Flaw::ALL {
