@@ -12,7 +12,7 @@ use super::linkedin::Linkedin;
 use super::meta::{Facebook, Instagram};
 use super::x::X;
 use super::{GetSocialSummary, name};
-use crate::backend::{Backend, Done, arguments, limit, not_here, proposal};
+use crate::backend::{Backend, Done, Unset, arguments, limit, not_here, proposal};
 use crate::http::{Http, Service};
 use crate::outcome::{Answer, Failure};
 use crate::setup::Setup;
@@ -85,6 +85,10 @@ fn service(
     })
 }
 
+fn unset(section: &'static str) -> Failure {
+    Unset(section, "MOCK_DATA=true (modes.mock_data)").failure()
+}
+
 fn section(platform: Platform) -> &'static str {
     match platform {
         Platform::Linkedin => "social.linkedin",
@@ -124,16 +128,13 @@ impl Live {
 
     fn page(&self, platform: Platform) -> Result<&dyn Page, Failure> {
         let found = self.pages.iter().find(|(known, _)| *known == platform);
-        found.map(|(_, page)| page.as_ref()).ok_or_else(|| {
-            Failure::none(format!(
-                "config.yaml has no {}: section; fill it in, or set MOCK_DATA=true (modes.mock_data) to work with \
-                 sample data",
-                section(platform)
-            ))
-        })
+        found.map(|(_, page)| page.as_ref()).ok_or_else(|| unset(section(platform)))
     }
 
     async fn summary(&self, asked: &GetSocialSummary) -> Result<Answer, Failure> {
+        if self.pages.is_empty() {
+            return Err(unset("social"));
+        }
         let wanted: Vec<Platform> = match asked.platform {
             Some(platform) => vec![platform],
             None => self.pages.iter().map(|(platform, _)| *platform).collect(),

@@ -62,9 +62,12 @@ impl Live {
 impl Backend for Live {
     async fn answer(&self, tool: &str, _: Value, _: Option<&str>) -> Result<Answer, Failure> {
         match tool {
-            "list_whatsapp_chats" | "read_whatsapp_chat" => Err(Failure::none(
-                "the WhatsApp Cloud API shows no chats: what others write reaches a webhook only; look at the phone",
-            )),
+            "list_whatsapp_chats" | "read_whatsapp_chat" => {
+                self.number()?;
+                Err(Failure::none(
+                    "the WhatsApp Cloud API shows no chats: what others write reaches a webhook only; look at the phone",
+                ))
+            }
             _ => Err(not_here(tool)),
         }
     }

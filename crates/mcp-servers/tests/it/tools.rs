@@ -292,7 +292,8 @@ async fn asked_to_go_live_a_server_says_what_is_missing() {
             Server::Email => "no mail account",
             Server::Odoo => "no odoo: section",
             Server::Payment => "no payment: section",
-            Server::Social | Server::Whatsapp => "not there yet",
+            Server::Social => "no social",
+            Server::Whatsapp => "no whatsapp: section",
         };
         let safe = policy::TOOLS.iter().find(|row| row.server == server).expect("a tool");
         let (error, content) = session.act(safe.name, &json!({}), Map::new()).await;
