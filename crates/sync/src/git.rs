@@ -47,6 +47,8 @@ impl Git {
         command.arg("--git-dir").arg(&self.directory);
         // Our own objects are packed by `maintain`, not in the middle of a cycle.
         command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
+        // What git itself writes, too, is synced before it gets its name.
+        command.args(["-c", "core.fsync=committed"]);
         if !self.own_ssh {
             // GIT_SSH_COMMAND, where the user has set it, is stronger than this.
             command.args(["-c", "core.sshCommand=ssh -o BatchMode=yes"]);

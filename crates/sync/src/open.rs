@@ -112,7 +112,21 @@ pub(crate) fn open_with(
             .map_err(|e| fail("configure git")(git2::Error::from_str(&e.to_string())))?;
     }
     drop(config);
+    durable_objects(&repo).map_err(fail("configure git"))?;
     let timeout = Duration::from_secs(settings.config.timeout_seconds.max(1));
     let transport = way(&repo, timeout, own_ssh).map_err(fail("reach the remote"))?;
     Ok(Engine::new(settings, clock, repo, transport)?)
 }
+
+/// Makes libgit2 sync every object before it gets its name. A power cut may otherwise leave an
+/// empty file with an object's name, which nobody writes anew because it is there. The setting
+/// stands in a file of its own, because `git` calls it outdated in every command that meets it.
+fn durable_objects(repo: &Repository) -> Result<(), git2::Error> {
+    let file = repo.path().join("ai-employee.config");
+    if std::fs::read_to_string(&file).ok().as_deref() != Some(DURABLE_OBJECTS) {
+        std::fs::write(&file, DURABLE_OBJECTS).map_err(|e| git2::Error::from_str(&e.to_string()))?;
+    }
+    repo.config()?.add_file(&file, git2::ConfigLevel::App, false)
+}
+
+const DURABLE_OBJECTS: &str = "[core]\n\tfsyncObjectFiles = true\n";
