@@ -137,7 +137,8 @@ fn while_the_books_are_out_of_reach_mail_goes_on_and_the_task_goes_on_later() {
     std::fs::create_dir_all(&folder).expect("a folder");
     symlink(programs().join("mcp-email"), folder.join("mcp-email")).expect("a link");
     symlink("/bin/false", folder.join("mcp-odoo")).expect("a link");
-    machine.reconfigure("owner: {", &format!("mcp: {{ directory: {folder:?} }}\nowner: {{"));
+    let settings = format!("mcp: {{ directory: {folder:?} }}\nclaims: {{ retry_seconds: 0 }}\nowner: {{");
+    machine.reconfigure("owner: {", &settings);
     machine.write(&format!("Needs_Action/{ID}.md"), note());
     machine.bring("EMAIL_1");
     let said = machine.ok(&["--once"]);

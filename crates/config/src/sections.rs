@@ -310,13 +310,28 @@ pub struct Claims {
     pub work_minutes: u64,
     /// How often a task is tried before it goes to Errors.
     pub max_attempts: u32,
+    /// Before the second try, in seconds; doubled with each further one.
+    pub retry_seconds: u32,
+    /// After so many minutes a task comes back from Errors by itself, where the cause may be over;
+    /// four times as long with each further time.
+    pub return_minutes: u32,
+    /// So often it does; then it is left to the owner.
+    pub returns: u32,
     /// How many tasks are claimed in one cycle.
     pub per_cycle: usize,
 }
 
 impl Default for Claims {
     fn default() -> Self {
-        Self { stale_minutes: 60, work_minutes: 30, max_attempts: 3, per_cycle: 20 }
+        Self {
+            stale_minutes: 60,
+            work_minutes: 30,
+            max_attempts: 3,
+            retry_seconds: 30,
+            return_minutes: 60,
+            returns: 3,
+            per_cycle: 20,
+        }
     }
 }
 

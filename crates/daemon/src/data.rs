@@ -176,6 +176,11 @@ impl DataDir {
         self.root.join("claims.json")
     }
 
+    /// Which task is in work, so that one which ends the program is known by it.
+    pub fn in_work(&self) -> PathBuf {
+        self.root.join("in-work")
+    }
+
     /// What the language model has cost today.
     pub fn budget(&self) -> PathBuf {
         self.root.join("budget.json")

@@ -14,4 +14,4 @@ mod service;
 
 pub use caller::Which;
 pub use owner::Owner;
-pub use service::{Bank, Book, Fault, Odoo, Post, Service, Social, Tokens, Whatsapp};
+pub use service::{Absence, Bank, Book, Fault, Odoo, Post, Service, Social, Tokens, Whatsapp};

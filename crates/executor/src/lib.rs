@@ -25,7 +25,7 @@
 //! - [`vault::KillSwitch`]: looked at before every claim and right before every call.
 //! - [`Undo`]: an order waits for a while before it is called, and until then can be taken back.
 //! - [`Settlement`]: the owner's word on what nobody knows, and another try for what failed;
-//!   also what becomes of signed orders where the journal is lost.
+//!   what comes back from Errors by itself ([`returning`]); also what becomes of signed orders where the journal is lost.
 //!
 //! The file follows the journal, never the other way round: whatever the journal says is what the
 //! task's front matter is brought in line with.
@@ -44,6 +44,7 @@ mod owner;
 mod question;
 mod report;
 mod reserve;
+mod returning;
 mod seat;
 mod settlement;
 mod undo;
@@ -54,6 +55,7 @@ pub use lost_journal::LostJournal;
 
 pub use report::{End, Entry, Report};
 pub use reserve::{Arbiter, Pledge, Silence, Standing};
+pub use returning::{Returned, returning};
 pub use seat::{Seat, SeatError};
 pub use settlement::{Settlement, SettlementError, Verdict};
 pub use undo::{Undo, UndoError};

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use task::{
-    AgentId, AuditEvent, AuditOutcome, Clock, EffectState, Location, Order, Stage, StageName, TaskId,
+    AgentId, AuditEvent, AuditOutcome, Clock, EffectState, Location, Order, Stage, StageName, Task, TaskId,
 };
-use vault::{FileError, LogError, MoveError, ReadError, TaskFile, Vault};
+use vault::{FileError, LogError, MoveError, ReadError, TaskFile, Vault, WriteError};
 
 use crate::filing::{carried_out, withdraw};
 use crate::journal::Ending;
@@ -124,14 +124,28 @@ impl Settlement {
 
     /// Gives a task that was set aside another try: with an action it waits for approval again,
     /// otherwise an agent takes it up from the start, or from the step where it stopped. So it does
-    /// with a task that waits with a question, which the owner has answered in its file.
+    /// with a task that waits with a question, which the owner has answered in its file, and now
+    /// instead of later with one that failed and waits for its next try.
     pub fn retry(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {
         let file = match self.set_aside(id) {
             Err(SettlementError::Elsewhere { at, .. }) if at.stage == Stage::PendingApproval => {
                 return self.take_up(&at);
             }
+            Err(SettlementError::Elsewhere { at, .. }) if at.stage == Stage::NeedsAction => {
+                return self.hurry(&at);
+            }
             file => file?,
         };
+        let (mut task, stage) = self.another_try(&file)?;
+        task.front.returns = 0;
+        self.log(AuditEvent::new("retry", Some(id.clone())))?;
+        Ok(self.vault.finish(&file, &task, stage)?)
+    }
+
+    /// A task of Errors as it is for another try, and where it goes for it. Refused where that might
+    /// have an effect a second time.
+    pub(crate) fn another_try(&self, file: &TaskFile) -> Result<(Task, Stage), SettlementError> {
+        let id = &file.location.id;
         let unknown = |row: &Row| matches!(row.state, State::Unknown | State::Dispatching);
         let rows = self.journal.of_task(id)?;
         let mut task = file.task.clone();
@@ -151,17 +165,29 @@ impl Settlement {
         }
         // What was said of the retry, which this is.
         task.front.extra.remove("next");
-        let stage = if task.front.action.is_some() {
+        if task.front.action.is_some() {
             let before = task.front.reason.take().unwrap_or_else(|| "set aside".into());
             withdraw(&mut task, &format!("to be tried again; before: {before}"));
-            Stage::PendingApproval
-        } else {
-            task.front.reason = None;
-            task.front.attempts = 0;
-            Stage::NeedsAction
-        };
-        self.log(AuditEvent::new("retry", Some(id.clone())))?;
-        Ok(self.vault.finish(&file, &task, stage)?)
+            return Ok((task, Stage::PendingApproval));
+        }
+        task.front.try_again();
+        Ok((task, Stage::NeedsAction))
+    }
+
+    /// Lets a task that failed, and waits for its next try, be tried now.
+    fn hurry(&self, at: &Location) -> Result<TaskFile, SettlementError> {
+        let file = self.vault.read(at)?;
+        if file.task.front.retry_after.is_none() {
+            return Err(SettlementError::Elsewhere { id: at.id.clone(), at: at.clone() });
+        }
+        let mut task = file.task.clone();
+        task.front.try_again();
+        task.front.returns = 0;
+        self.log(AuditEvent::new("retry", Some(at.id.clone())))?;
+        self.vault.replace(&file, &task).map_err(|error| match error {
+            WriteError::Gone(_) => SettlementError::NotFound(at.id.clone()),
+            error => MoveError::from(error).into(),
+        })
     }
 
     /// Gives a task that waits with a question back to the agents.

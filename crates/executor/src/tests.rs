@@ -10,6 +10,7 @@ mod modes;
 mod owner;
 mod records;
 mod reserve;
+mod returning;
 mod undo;
 mod world;
 

@@ -21,6 +21,7 @@ use worker::{Duties, Found, Vitals, session_settings};
 
 use crate::arbiter::Remote;
 use crate::commands::mode;
+use crate::errors::ErrorDesk;
 
 /// The owner's machine's own work.
 pub(crate) struct OwnersDuties {
@@ -35,6 +36,7 @@ pub(crate) struct OwnersDuties {
     again: bool,
     sessions: Arc<Sessions>,
     reporter: Reporter,
+    errors: ErrorDesk,
     pages: Pages,
     agent: AgentId,
     limits: config::Health,
@@ -98,6 +100,7 @@ impl OwnersDuties {
         };
         Ok(Self {
             pages: Pages::new(vault.clone(), setup.data.suggestions()),
+            errors: ErrorDesk::new(setup, vault.clone(), Arc::clone(&clock)),
             vault,
             vitals,
             executor,
@@ -119,6 +122,11 @@ impl OwnersDuties {
     pub(crate) fn patient(mut self) -> Self {
         self.patience = PATIENCE;
         self
+    }
+
+    /// Before one round: what is due in Errors comes back, so that the round has it.
+    pub(crate) async fn give_back(&self) {
+        self.errors.give_back().await;
     }
 
     /// Every order that was looked at, with how far it came.
@@ -204,7 +212,8 @@ impl Duties for OwnersDuties {
 
     async fn beat(&mut self) -> bool {
         self.sessions.rest(IDLE).await;
-        self.vitals.beat().await
+        let back = self.errors.give_back().await;
+        self.vitals.beat().await || back
     }
 }
 

@@ -6,6 +6,7 @@ mod clerk;
 mod cli;
 mod commands;
 mod duties;
+mod errors;
 mod run;
 
 use std::process::ExitCode;

@@ -130,6 +130,7 @@ impl Agent {
             limits: config::Claims::default(),
             quiet: Duration::from_secs(30),
             handbook: handbook.clone(),
+            in_work: self.data.join("in-work"),
             kill_switch: KillSwitch::new(self.vault.clone(), self.data.join("stopped")),
             clock: self.clock.clone(),
         });

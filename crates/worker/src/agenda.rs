@@ -121,6 +121,7 @@ pub(crate) async fn perform(
         () = tokio::time::sleep(limit) => return Err(WorkerError::Slow(parts.limits.work_minutes)),
     };
     let mut task = file.task.clone();
+    task.front.recovered();
     let draft = Draft::NoAction { reason: performed.summary };
     let stage = outcome::apply(&mut task, draft, &parts.agent, parts.role, parts.clock.now());
     let mut body = Body::parse(&task.body);

@@ -126,6 +126,7 @@ pub async fn compose(setup: &Setup, clock: Arc<dyn Clock>) -> Result<Composed, F
         allowance: config.limits.clone(),
         quiet: Duration::from_secs(config.vault.quiet_seconds),
         handbook: handbook(setup, &vault),
+        in_work: setup.data.in_work(),
         kill_switch: match setup.role {
             Role::Cloud => KillSwitch::following(vault.clone()),
             Role::Local | Role::Gold => KillSwitch::new(vault.clone(), setup.data.stopped()),

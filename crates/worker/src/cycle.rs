@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use vault::{Handbook, KillSwitch, ReadError, TaskFile, Vault};
 
 use crate::agenda::Standing;
-use crate::look::{look, set_aside};
+use crate::look::look;
 use crate::{Agenda, Found, Toolbox, WorkerError};
 
 /// What a worker is made of.
@@ -50,6 +50,8 @@ pub struct Parts {
     pub quiet: Duration,
     /// How the owner wants to be represented; what was accepted of it.
     pub handbook: Handbook,
+    /// Where it is noted which task is in work: a file in the data directory.
+    pub in_work: PathBuf,
     /// Whether anything may be done at all.
     pub kill_switch: KillSwitch,
     /// Time.
@@ -61,9 +63,8 @@ pub struct Worker {
     pub(crate) parts: Parts,
     /// What is due by itself; absent in tests that need none.
     pub(crate) agenda: Option<Agenda>,
-    /// Tasks that failed here, or were not had: how often they failed, and when they may be tried
-    /// again.
-    failures: HashMap<TaskId, (u32, DateTime<Utc>)>,
+    /// Tasks that were not had, or whose file could not be written: when they may be tried again.
+    pauses: HashMap<TaskId, DateTime<Utc>>,
     /// Owned, and not begun.
     in_hand: VecDeque<Owned>,
     /// While the remote cannot be reached, tasks that need its word are left alone until then.
@@ -77,8 +78,8 @@ const REMOTE_PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// How long one cycle goes on beginning work: signed orders, the other machine and the owner's new
 /// files wait no longer than this and the draft in hand.
 const TURN: Duration = Duration::from_secs(60);
-/// Before the second try of a task that failed; doubled with each further one.
-const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// Before a task that was not had is claimed again.
+const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// Health incidents belong to the owner; agents leave them alone.
 const INCIDENT: &str = "ERROR_HEALTH_";
 
@@ -88,7 +89,7 @@ impl Worker {
         Self {
             parts,
             agenda: None,
-            failures: HashMap::new(),
+            pauses: HashMap::new(),
             in_hand: VecDeque::new(),
             shared_after: DateTime::UNIX_EPOCH,
             said: None,
@@ -110,7 +111,10 @@ impl Worker {
     pub async fn resume(&mut self) -> Found {
         let mut found = Found::default();
         match self.parts.claims.resume_own().await {
-            Ok(taken) => self.take_in_hand(taken, &mut found),
+            Ok(mut taken) => {
+                self.struck(&mut taken, &mut found).await;
+                self.take_in_hand(taken, &mut found);
+            }
             Err(error) => found.trouble(format!("cannot look for own claims: {error}")),
         }
         found
@@ -256,8 +260,8 @@ impl Worker {
         }
         found.add(looked.found);
         if !self.has_work_in_hand() && !cancel.is_cancelled() {
-            // Whoever is no longer here needs no memory of how often it failed.
-            self.failures.retain(|id, _| looked.candidates.iter().any(|location| location.id == *id));
+            // Whoever is no longer here needs no pause.
+            self.pauses.retain(|id, _| looked.candidates.iter().any(|location| location.id == *id));
             let candidates: Vec<Location> = looked
                 .candidates
                 .into_iter()
@@ -318,7 +322,7 @@ impl Worker {
             && self.standing(&location.id) != Standing::Leave
             && self.parts.claims.may_take(location)
             && !paused
-            && self.failures.get(&location.id).is_none_or(|(_, not_before)| now >= *not_before)
+            && self.pauses.get(&location.id).is_none_or(|not_before| now >= *not_before)
     }
 
     fn take_in_hand(&mut self, taken: Taken, found: &mut Found) {
@@ -338,9 +342,8 @@ impl Worker {
 
     /// A task that was put back, for whatever reason, is a change in the vault, which wakes the
     /// loop: without a pause it would be claimed and put back without end.
-    fn leave_alone(&mut self, id: TaskId) {
-        let until = self.parts.clock.now() + RETRY_PAUSE;
-        self.failures.entry(id).or_insert((0, until)).1 = until;
+    pub(crate) fn leave_alone(&mut self, id: TaskId) {
+        self.pauses.insert(id, self.parts.clock.now() + PAUSE);
     }
 
     /// Works on what is in hand, until the turn is over.
@@ -370,7 +373,7 @@ impl Worker {
             u64::try_from((self.parts.clock.now() - started).num_milliseconds()).unwrap_or_default();
         match worked {
             Ok((stage, event)) => {
-                self.failures.remove(&id);
+                self.pauses.remove(&id);
                 self.log(AuditEvent { duration_ms: elapsed, ..event }).await;
                 if let Err(error) = self.parts.claims.complete(claim).await {
                     found.trouble(format!("cannot remove the claim file of {id}: {error}"));
@@ -389,53 +392,7 @@ impl Worker {
         }
     }
 
-    /// Counts a failure: the task is released for another try, or set aside after the last.
-    async fn failed(&mut self, claim: Owned, error: WorkerError, found: &mut Found) {
-        let id = claim.id().clone();
-        let tries = self.failures.get(&id).map_or(0, |(tries, _)| *tries) + 1;
-        let reason = error.to_string();
-        // A file that does not parse will not parse the next time either.
-        let hopeless = match &error {
-            WorkerError::Read(error) => !matches!(error, ReadError::File(_)),
-            WorkerError::Plan(_) => true,
-            _ => false,
-        };
-        let final_try = tries >= self.parts.limits.max_attempts || hopeless;
-        let event = AuditEvent::new("draft", Some(id.clone()))
-            .with("reason", reason.clone())
-            .with("attempt", tries)
-            .result(AuditOutcome::Failed);
-        self.log(event).await;
-        if !final_try {
-            let exponent = i32::try_from(tries.min(10)).unwrap_or(10) - 1;
-            let pause = jittered(RETRY_PAUSE * 2_i32.pow(exponent.unsigned_abs()), &id, tries);
-            self.failures.insert(id.clone(), (tries, self.parts.clock.now() + pause));
-            found.trouble(format!("{id}: {reason}; it is tried again in {} s", pause.num_seconds()));
-            self.give_back(claim, found).await;
-            return;
-        }
-        let (vault, location, text) = (self.parts.vault.clone(), claim.location().clone(), reason.clone());
-        let aside = blocking(move || set_aside(&vault, &location, &text)).await;
-        match aside {
-            Some(Ok(())) => {
-                self.failures.remove(&id);
-                found.set_aside.push((id.to_string(), reason));
-            }
-            // A full disk, say. In work it would stay until the next start.
-            Some(Err(error)) => {
-                found.trouble(format!("cannot set {id} aside: {error}"));
-                self.leave_alone(id);
-                self.give_back(claim, found).await;
-                return;
-            }
-            None => {}
-        }
-        if let Err(error) = self.parts.claims.complete(claim).await {
-            found.trouble(format!("cannot remove the claim file of {id}: {error}"));
-        }
-    }
-
-    async fn give_back(&self, claim: Owned, found: &mut Found) {
+    pub(crate) async fn give_back(&self, claim: Owned, found: &mut Found) {
         let id = claim.id().clone();
         if let Err(error) = self.parts.claims.release(claim).await {
             found.trouble(format!("cannot release {id}: {error}; the next cycle tries again"));
@@ -449,14 +406,6 @@ impl Worker {
             tracing::error!("cannot write the audit log: {error}");
         }
     }
-}
-
-/// Up to a fifth more: what failed together, because a model or the books were away, does not come
-/// back all at once. The same for the same try, so that it needs no source of chance.
-fn jittered(pause: TimeDelta, id: &TaskId, tries: u32) -> TimeDelta {
-    let digest = task::Digest::of(format!("{id} {tries}")).hex();
-    let share = i32::from_str_radix(&digest[..2], 16).unwrap_or_default();
-    pause + pause * share / (5 * 255)
 }
 
 /// Writes what was drafted, and moves the task on.

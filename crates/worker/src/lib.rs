@@ -27,6 +27,7 @@ mod once;
 mod outcome;
 mod steps;
 mod toolbox;
+mod tries;
 mod vitals;
 
 pub use agenda::{Agenda, Clerk, ClerkError, Performed};

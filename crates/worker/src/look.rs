@@ -44,6 +44,8 @@ pub(crate) fn look(vault: &Vault, now: DateTime<Utc>, quiet: TimeDelta, house: &
                     continue;
                 }
                 match vault.read(&entry.location) {
+                    // It failed before, and has its time.
+                    Ok(file) if !file.task.front.may_be_tried(now) => {}
                     Ok(file) => {
                         let vip = drafter::writers(&file.task).iter().any(|who| house.is_vip(who));
                         let priority = if vip { Priority::High } else { file.task.front.priority };
@@ -92,29 +94,4 @@ fn quarantine(vault: &Vault, path: &Path, reason: &str, found: &mut Found) {
         Err(vault::SetAsideError::Gone(_)) => {}
         Err(error) => found.trouble(format!("cannot set {shown} aside: {error}")),
     }
-}
-
-/// The property that says what the owner can do about a task in Errors.
-const NEXT: &str = "next";
-
-/// Moves a claimed task to Errors with its reason; one that does not parse goes as it is.
-pub(crate) fn set_aside(
-    vault: &Vault,
-    location: &Location,
-    reason: &str,
-) -> Result<(), Box<dyn std::error::Error + Send + std::marker::Sync>> {
-    match vault.read(location) {
-        Ok(file) => {
-            let mut task = file.task.clone();
-            task.front.reason = Some(reason.to_owned());
-            task.front.attempts += 1;
-            // What the owner can do, where Obsidian shows it; a retry takes it out again.
-            task.front.extra.insert(NEXT.to_owned(), format!("local-agent retry {}", location.id).into());
-            vault.finish(&file, &task, Stage::Errors)?;
-        }
-        Err(_) => {
-            vault.quarantine(Path::new(&location.path()), reason)?;
-        }
-    }
-    Ok(())
 }

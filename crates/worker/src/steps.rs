@@ -18,6 +18,7 @@ use vault::{MoveError, TaskFile, Vault, WriteError};
 
 use crate::agenda::{self, Standing};
 use crate::cycle::{Worker, blocking, place};
+use crate::tries::InWork;
 use crate::{Agenda, WorkerError, outcome};
 
 impl Worker {
@@ -29,10 +30,12 @@ impl Worker {
     ) -> Result<(Stage, AuditEvent), WorkerError> {
         let (vault, location) = (self.parts.vault.clone(), claim.location().clone());
         let handbook = self.parts.handbook.clone();
-        let (mut file, handbook) =
-            blocking(move || Ok::<_, WorkerError>((vault.read(&location)?, handbook.accepted()?)))
-                .await
-                .ok_or(WorkerError::Ending)??;
+        let in_work = InWork::new(self.parts.in_work.clone());
+        let read = move || {
+            in_work.begin(&location.id);
+            Ok::<_, WorkerError>((vault.read(&location)?, handbook.accepted()?))
+        };
+        let (mut file, handbook) = blocking(read).await.ok_or(WorkerError::Ending)??;
         if let Standing::Perform(duty, due) = self.standing(claim.id()) {
             let clerk = self.agenda.as_ref().and_then(Agenda::clerk).ok_or(WorkerError::Ending)?;
             return agenda::perform(&self.parts, clerk, (duty, due), file, cancel).await;
@@ -144,6 +147,9 @@ impl Worker {
         let step = step.clone();
         let mut event = logged(&file, &step);
         file.task.show_steps();
+        if answer.is_ok() {
+            file.task.front.recovered();
+        }
         event.duration_ms = u64::try_from((ended - began).num_milliseconds()).unwrap_or_default();
         if let Err(error) = &answer {
             event = event.with("reason", error.to_string()).result(AuditOutcome::Failed);
@@ -166,6 +172,7 @@ impl Worker {
     async fn conclude(&self, file: TaskFile, draft: Draft) -> Result<(Stage, AuditEvent), WorkerError> {
         let parts = &self.parts;
         let mut task = file.task.clone();
+        task.front.recovered();
         let stage = outcome::apply(&mut task, draft, &parts.agent, parts.role, parts.clock.now());
         task.show_steps();
         let mut event =

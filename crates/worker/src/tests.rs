@@ -17,6 +17,7 @@ use vault::{Handbook, KillSwitch, Limits, Vault};
 use crate::{Duties, Found, LoopSettings, Parts, Worker};
 
 mod steps;
+mod tries;
 
 /// What a drafter of these tests does with each task.
 pub(crate) type Habit = Box<dyn Fn(&str) -> Duration + Send + Sync>;
@@ -107,6 +108,7 @@ impl Machine {
             limits: config::Claims::default(),
             quiet: Duration::from_secs(30),
             handbook: Handbook::new(self.vault.clone(), self.temp.path().join("handbook.md")),
+            in_work: self.temp.path().join("in-work"),
             kill_switch: self.kill_switch(),
             clock: self.clock.clone(),
         }

@@ -60,6 +60,15 @@ impl Fault {
     }
 }
 
+/// How a service is away: whoever calls it gets no answer, and nothing happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absence {
+    /// Every connection ends at once.
+    Refuses,
+    /// No request is ever answered.
+    Hangs,
+}
+
 /// A request, as far as a service looks at it.
 pub struct Request {
     /// `GET` or `POST`.
@@ -129,6 +138,7 @@ pub trait Book: Send + 'static {
 struct Shared<B> {
     book: B,
     next: VecDeque<Fault>,
+    absence: Option<Absence>,
     requests: u64,
 }
 
@@ -143,7 +153,7 @@ impl<B: Book> Service<B> {
     pub fn start(book: B) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let shared = Arc::new(Mutex::new(Shared { book, next: VecDeque::new(), requests: 0 }));
+        let shared = Arc::new(Mutex::new(Shared { book, next: VecDeque::new(), absence: None, requests: 0 }));
         let theirs = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -163,6 +173,11 @@ impl<B: Book> Service<B> {
     /// How the next requests that act go wrong; those after them work.
     pub fn will(&self, faults: impl IntoIterator<Item = Fault>) {
         self.lock().next.extend(faults);
+    }
+
+    /// From now on it is away; `None`: it is back.
+    pub fn is_away(&self, absence: Option<Absence>) {
+        self.lock().absence = absence;
     }
 
     /// Faults that have not happened yet do not happen any more.
@@ -199,6 +214,13 @@ fn talk<B: Book>(stream: &TcpStream, shared: &Mutex<Shared<B>>) -> std::io::Resu
     let Some(request) = read(stream)? else { return Ok(()) };
     let mut locked = shared.lock().unwrap_or_else(PoisonError::into_inner);
     locked.requests += 1;
+    if let Some(absence) = locked.absence {
+        drop(locked);
+        return match absence {
+            Absence::Refuses => Ok(()),
+            Absence::Hangs => silence(stream),
+        };
+    }
     let fault = if locked.book.acts(&request) { locked.next.pop_front() } else { None };
     let answer = match fault {
         Some(Fault::Refuse) => locked.book.refusal(),
@@ -218,12 +240,7 @@ fn talk<B: Book>(stream: &TcpStream, shared: &Mutex<Shared<B>>) -> std::io::Resu
             write(stream, &broken)
         }
         Some(Fault::Fail) => write(stream, &Answer::raw(500, "<h1>Internal Server Error</h1>")),
-        Some(Fault::Hang) => {
-            // Until the caller gives up.
-            let mut rest = [0; 64];
-            while { stream }.read(&mut rest)? > 0 {}
-            Ok(())
-        }
+        Some(Fault::Hang) => silence(stream),
         Some(Fault::Kill(which)) => {
             kill(which, stream.peer_addr()?).map_err(std::io::Error::other)?;
             match which {
@@ -232,6 +249,13 @@ fn talk<B: Book>(stream: &TcpStream, shared: &Mutex<Shared<B>>) -> std::io::Resu
             }
         }
     }
+}
+
+/// Says nothing until the caller gives up.
+fn silence(mut stream: &TcpStream) -> std::io::Result<()> {
+    let mut rest = [0; 64];
+    while stream.read(&mut rest)? > 0 {}
+    Ok(())
 }
 
 /// Reads one request; `None` when the caller said nothing.
