@@ -169,6 +169,11 @@ mod tests {
             let found = [credential(holds)];
             assert_eq!(cloud_refusals(Role::Cloud, &found), []);
             assert_eq!(cloud_warnings(Role::Cloud, &found).len(), 1);
+            assert_eq!(cloud_warnings(Role::Local, &found), [], "the owner's machine is meant to have it");
+        }
+        // What was inspected and cannot act is not warned of.
+        for holds in [Holds::Token(vec!["tweet.read".into()]), Holds::Model] {
+            assert_eq!(cloud_warnings(Role::Cloud, &[credential(holds)]), []);
         }
     }
 }

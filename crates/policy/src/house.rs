@@ -104,10 +104,8 @@ impl Sender {
 
     /// Whether everybody that `other` is, it is too.
     fn covers(&self, other: &Sender) -> bool {
-        match other.0.strip_prefix('@') {
-            Some(domain) if domain.contains('.') => self.is(&format!("x@{domain}")),
-            _ => self.is(&other.0),
-        }
+        // A domain is written as an address without a name before the @.
+        self.is(&other.0)
     }
 }
 
@@ -288,7 +286,7 @@ mod tests {
         let house = read(
             "tone: warm\nsignature: |\n  Kind regards\n  Jane\nlanguages: [de, en]\nworking_hours: { days: [mon, tue], from: '09:00', to: '17:30' }\n\
              vips: [alice@example.com, '@big.example']\nblocked: ['@evil.example', spammer_77, '+49 170 1']\n\
-             payees: [{ name: Muster GmbH, iban: DE89 3704 0044 0532 0130 00 }]\nnever: [guarant*, free of charge]\n\
+             payees: [{ name: Muster GmbH, iban: DE89 3704 0044 0532 0130 00 }, { name: Other Ltd, iban: GB82WEST12345698765432 }]\nnever: [guarant*, free of charge]\n\
              limits: { payments: { EUR: { single: '500.00' } } }",
         )
         .expect("a house");
@@ -307,7 +305,9 @@ mod tests {
         assert!(house.blocks("a@evil.example.org").is_none());
         assert_eq!(house.never_in("We guarantee it"), Some("guarant*"));
         assert_eq!(house.never_in("Free of charge!"), Some("free of charge"));
-        assert_eq!(house.never_in("carefree of charges"), None);
+        for text in ["carefree of charges", "carefree of charge", "free of charges", "unguaranteed"] {
+            assert_eq!(house.never_in(text), None, "{text}");
+        }
         let ceiling = &house.ceilings[&"EUR".parse().expect("currency")];
         assert_eq!(ceiling.single.to_string(), "500.00");
     }
@@ -323,9 +323,14 @@ mod tests {
             "vips has bob@evil.example and blocked has @evil.example",
         );
         check("vips: ['@mail.evil.example']\nblocked: [x@mail.evil.example]", "it cannot be both");
+        check("vips: ['@mail.evil.example']\nblocked: ['@evil.example']", "it cannot be both");
+        check("vips: ['@rival_77']\nblocked: [Rival_77]", "it cannot be both");
+        check("vips: ['+49 170-1']\nblocked: ['+491701']", "it cannot be both");
         check("signature: We guarantee it\nnever: [guarantee]", "signature has \"guarantee\"");
         check("languages: [en, en]", "languages has en twice");
-        check("languages: [English]", "two small letters");
+        for language in ["English", "deu", "DE", "d"] {
+            check(&format!("languages: [{language}]"), "two small letters");
+        }
         check("working_hours: { days: [mon], from: '17:00', to: '09:00' }", "before they begin");
         check("working_hours: { days: [], from: '09:00', to: '17:00' }", "no days");
         check("working_hours: { days: [mon], from: 9, to: '17:00' }", "do not fit");
@@ -343,6 +348,22 @@ mod tests {
         check("blocked: ['*']", "no address");
         check("signature: ' '", "signature is empty");
         check("vips: 5", "do not fit");
+    }
+
+    #[test]
+    fn one_handle_or_number_in_any_spelling_is_one_sender() {
+        let sender = |text: &str| Sender::try_from(text.to_owned());
+        let check = |rule: &str, who: &str, expected: bool| {
+            assert_eq!(sender(rule).expect(rule).is(who), expected, "{rule} {who}");
+        };
+        check("@rival_77", "rival_77", true);
+        check("rival_77", "@Rival_77", true);
+        check("@rival_77", "x@rival_77", false);
+        check("+49 170 1", "+49 (170) 1", true);
+        check("+491701", "49 170-1", true);
+        check("+491701", "+491702", false);
+        check("x7", "x7", true);
+        assert!(sender("x").is_err() && sender("x y").is_err() && sender("+4").is_err());
     }
 
     #[test]
@@ -378,5 +399,17 @@ mod tests {
         check("Muster GmbH", "GB82WEST12345698765432", "5", "EUR", Some("another account"));
         check("Other Ltd", "DE89370400440532013000", "5", "EUR", Some("knows this account"));
         check("Other Ltd", "GB82WEST12345698765432", "5", "EUR", Some("not among the payees"));
+    }
+
+    #[test]
+    fn where_nobody_has_said_who_and_how_much_a_payment_raises_no_question() {
+        let payment = task::Payment {
+            payee: "Bob".into(),
+            iban: "DE89370400440532013000".into(),
+            amount: "5".parse().expect("amount"),
+            currency: "SEK".parse().expect("currency"),
+            reference: "x".into(),
+        };
+        assert_eq!(House::default().against_payment(&payment), None);
     }
 }

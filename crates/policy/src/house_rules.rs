@@ -276,6 +276,13 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_says_what_holds_anyway_is_not_said_to_change_anything() {
+        let tight = tightened("limits: { tool_per_day: 200, payments: { EUR: { per_day: '5000' } } }");
+        assert_eq!((tight.lowered, tight.ignored), (Vec::new(), Vec::new()));
+        assert_eq!(tight.limits.tool_per_day, limits().tool_per_day);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_no_handbook() {
         let check = |text: &str, expected: &str| {
             let error = HouseRules::read(text).expect_err(text).to_string();

@@ -175,15 +175,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_class_is_written_as_it_is_read() {
+        for (text, class) in [("safe", Class::Safe), ("draft", Class::Draft), ("dangerous", Class::Dangerous)]
+        {
+            assert_eq!((text.parse(), class.to_string()), (Ok(class), text.to_owned()));
+        }
+        assert!("Safe".parse::<Class>().is_err_and(|error| error.contains("\"Safe\"")));
+    }
+
+    #[test]
     fn the_cloud_may_call_nothing_that_acts() {
         for tool in TOOLS {
             let decision = decide(Role::Cloud, tool.server, tool.name);
-            let expected = match (local_only(tool.server), tool.class) {
-                (true, _) => Decision::Refuse,
-                (false, Class::Dangerous) => Decision::DraftOnly,
-                (false, _) => Decision::Allow,
+            let expected = match (tool.server, tool.class) {
+                (Server::Whatsapp | Server::Payment, _) => Decision::Refuse,
+                (_, Class::Dangerous) => Decision::DraftOnly,
+                (_, _) => Decision::Allow,
             };
             assert_eq!(decision, expected, "{}", tool.name);
+        }
+    }
+
+    #[test]
+    fn what_reads_chats_and_accounts_is_on_the_owners_machine_only() {
+        for server in [Server::Whatsapp, Server::Payment] {
+            assert!(local_only(server), "{server}");
+        }
+        for server in [Server::Email, Server::Odoo, Server::Social] {
+            assert!(!local_only(server), "{server}");
         }
     }
 

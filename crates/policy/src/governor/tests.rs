@@ -62,6 +62,9 @@ fn not_now(history: &History, call: &Call, seconds: i64, window: Window, key: &s
         matches!(&ruling, Ruling::NotNow { until: at, window: w, why } if (*at, *w) == (until, window) && why.contains(key)),
         "{ruling:?}"
     );
+    // And the owner is told over which time it is counted.
+    let length = if window == Window::Hour { "within 60 minutes" } else { "within 24 hours" };
+    assert!(matches!(&ruling, Ruling::NotNow { why, .. } if why.contains(length)), "{ruling:?}");
     // The promise is kept to the instant.
     assert_eq!(govern(&limits(), history, call, until), Ruling::Allowed);
     let before = until - TimeDelta::microseconds(1);
@@ -99,6 +102,10 @@ fn first_contacts_are_counted_over_all_channels_and_known_ones_are_none() {
     // Whoever was known before takes no room.
     past.known.insert("+491701234567".into());
     allowed(&past, &mail(&["c@x.example"]));
+    // Whoever was written to today is no first contact, even when fewer may be by now.
+    let fewer = Limits { first_contacts_per_day: 1, ..limits() };
+    let two = history(&[(100, mail(&["a@x.example", "b@x.example"]))]);
+    assert_eq!(govern(&fewer, &two, &mail(&["a@x.example"]), start()), Ruling::Allowed);
     // More at once than ever fits.
     refused(&history(&[]), &mail(&["1@x.example", "2@x.example", "3@x.example", "4@x.example"]), key);
 }
