@@ -1,11 +1,12 @@
 //! Developer commands: `cargo xtask demo` shows the whole loop, `cargo xtask bench` measures it,
-//! `cargo xtask torture` tries to break it, `cargo xtask mutants` tries its tests, `cargo xtask
-//! release` packs it.
+//! `cargo xtask torture` tries to break it, `cargo xtask mutants` and `cargo xtask coverage`
+//! try its tests, `cargo xtask release` packs it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
 #![expect(clippy::print_stderr, reason = "a command-line program talks to its user")]
 
 mod bench;
 mod build;
+mod coverage;
 mod demo;
 mod mutants;
 mod release;
@@ -33,6 +34,8 @@ enum Command {
     Torture(torture::Options),
     /// Small changes to the code: how many of them its tests notice, and why not the others.
     Mutants(mutants::Options),
+    /// The lines that the tests of the crates on which everything rests reach, and those they do not.
+    Coverage(coverage::Options),
     /// Programs, deploy scripts, documentation, man pages and completions in one archive, with its checksum.
     Release(release::Options),
     /// One of the processes that a suite sets against each other.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Torture(options) => torture::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Coverage(options) => coverage::run(&options),
         Command::Release(options) => release::run(&options),
         Command::Contestant(contestant) => contestant.run(),
     };

@@ -9,7 +9,7 @@ fn every_task_is_named_in_the_help_and_another_is_refused() {
     let help = xtask().arg("--help").output().expect("xtask starts");
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).expect("UTF-8");
-    for task in ["demo", "bench", "torture", "mutants", "release"] {
+    for task in ["demo", "bench", "torture", "mutants", "coverage", "release"] {
         let named = |line: &str| line.split_whitespace().next() == Some(task);
         assert!(help.lines().any(named), "{task} is not in:\n{help}");
     }
