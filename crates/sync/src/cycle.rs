@@ -74,7 +74,7 @@ impl Engine {
             }
         } else {
             match self.look()? {
-                None if self.memory.seen.is_some() => return Err(self.rewound("nothing".to_owned())),
+                None if self.memory.seen.is_some() => return Err(self.gone()),
                 None => return self.begin(warm, local_tree, report),
                 // What was seen and is not in the last commit here has yet to be taken in: a clone
                 // that was made anew, or set back by hand.
@@ -206,7 +206,7 @@ impl Engine {
             self.reach("sync.fetch", "fetch")?;
             self.marked(|| self.transport.fetch(&[format!("+{branch}:{tracking}")]))
                 .map_err(|t| self.trouble(t))?;
-            let tip = self.resolve(&tracking)?.ok_or_else(|| self.rewound("nothing".to_owned()))?;
+            let tip = self.resolve(&tracking)?.ok_or_else(|| self.gone())?;
             let mut refused = Vec::new();
             let integrated = self
                 .begin_anew(warm, tip, report, &mut refused)
@@ -351,13 +351,8 @@ impl Engine {
         }
         match self.memory.trusted {
             Some(trusted) if self.holds(tip, trusted) => Ok(false),
-            _ => Err(self.rewound(tip.to_string())),
+            _ => Err(SyncError::Rewound { seen: seen.to_string(), found: tip.to_string() }),
         }
-    }
-
-    fn rewound(&self, found: String) -> SyncError {
-        let seen = self.memory.seen.map(|id| id.to_string()).unwrap_or_else(|| "the first commit".to_owned());
-        SyncError::Rewound { seen, found }
     }
 
     /// The tree from which both sides set out.

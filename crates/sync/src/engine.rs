@@ -20,7 +20,7 @@ use crate::index::IndexKeeper;
 use crate::report::{Refusal, SyncError};
 use crate::scan::Scanner;
 use crate::state::{Memory, MemoryFile};
-use crate::transport::{Transport, Trouble};
+use crate::transport::{Transport, Trouble, TroubleKind};
 use crate::tree::{Edit, FILE, TreeError, Trees};
 use crate::worktree::Worktree;
 
@@ -142,7 +142,20 @@ impl Engine {
     }
 
     pub(crate) fn trouble(&self, trouble: Trouble) -> SyncError {
-        SyncError::of(trouble, &self.remote(), &self.settings.vault.root().display().to_string())
+        match trouble.kind {
+            TroubleKind::NoBranch => self.gone(),
+            _ => SyncError::of(trouble, &self.remote(), &self.settings.vault.root().display().to_string()),
+        }
+    }
+
+    /// The remote has no longer what was seen there.
+    pub(crate) fn gone(&self) -> SyncError {
+        SyncError::Gone {
+            remote: self.remote(),
+            branch: self.settings.config.branch.clone(),
+            seen: self.memory.seen.map(|id| id.to_string()).unwrap_or_default(),
+            vault: self.settings.vault.root().display().to_string(),
+        }
     }
 
     /// Waits until no other process synchronises this vault.
@@ -159,7 +172,10 @@ impl Engine {
                     return Ok(Turn { _lock: file });
                 }
                 Err(Errno::WOULDBLOCK) if start.elapsed() >= patience => {
-                    return Err(SyncError::Busy { seconds: patience.as_secs() });
+                    return Err(SyncError::Busy {
+                        lock: path.display().to_string(),
+                        seconds: patience.as_secs(),
+                    });
                 }
                 // Whoever has it may be waiting for a network.
                 Err(Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(5)),

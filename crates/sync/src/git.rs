@@ -305,8 +305,11 @@ fn trouble_of(finished: &Finished, changing: bool) -> Trouble {
         "does not exist",
     ]) {
         TroubleKind::Missing
+    } else if has(&["couldn't find remote ref"]) {
+        TroubleKind::NoBranch
     } else if has(&[
         "Could not resolve host",
+        "unable to look up",
         "unable to access",
         "Connection refused",
         "Connection timed out",
@@ -328,6 +331,7 @@ fn trouble_of(finished: &Finished, changing: bool) -> Trouble {
     // These come before a word has been said to the remote.
     let before = has(&[
         "Could not resolve host",
+        "unable to look up",
         "Failed to connect",
         "Connection refused",
         "No route to host",
@@ -453,6 +457,7 @@ mod tests {
             false,
             "/nowhere",
         );
+        check("fatal: couldn't find remote ref refs/heads/main", NoBranch, true, "refs/heads/main");
         check("fatal: the remote end hung up unexpectedly", Unreachable, true, "hung up");
         check("error: something\x1b[31m odd", Other, true, "error: something [31m odd");
     }

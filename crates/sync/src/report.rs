@@ -1,6 +1,7 @@
 //! What synchronisation tells its callers.
 
 use chrono::{DateTime, Utc};
+use git2::{ErrorClass, ErrorCode};
 use vault::{FileError, LockError};
 
 use crate::transport::{Trouble, TroubleKind};
@@ -49,7 +50,7 @@ pub struct Status {
     pub last_seen: Option<DateTime<Utc>>,
     /// What went wrong since, in one message.
     pub trouble: Option<String>,
-    /// Set while only the owner can make it go on: the remote was rewound.
+    /// Set while only the owner can make it go on: the remote was rewound, or its branch is gone.
     pub stopped: bool,
     /// The remote's tip as of `last_seen`.
     pub tip: Option<String>,
@@ -96,7 +97,9 @@ pub enum SyncError {
         said: String,
     },
     /// The remote's rules refused the push.
-    #[error("push to {remote}: refused: {said}")]
+    #[error(
+        "push to {remote}: refused: {said}; changes are kept here and offered again; whoever runs the remote knows its rules (a protected branch, a hook, a quota)"
+    )]
     Declined {
         /// Its address, without a password.
         remote: String,
@@ -110,8 +113,22 @@ pub enum SyncError {
     Rewound {
         /// The last tip seen.
         seen: String,
-        /// What is there now; `nothing`, where the branch is gone.
+        /// What is there now.
         found: String,
+    },
+    /// The remote has no such branch any more.
+    #[error(
+        "the remote {remote} has no branch {branch} any more; nothing is synchronised until it has: check sync.remote and sync.branch, or put back what was seen last with `git -C {vault} push origin {seen}:refs/heads/{branch}`"
+    )]
+    Gone {
+        /// Its address, without a password.
+        remote: String,
+        /// The vault's branch.
+        branch: String,
+        /// The last tip seen.
+        seen: String,
+        /// The vault.
+        vault: String,
     },
     /// A commit that was not made by the cycle holds a secret.
     #[error("push commit {commit}, which holds a secret: {reason}")]
@@ -143,8 +160,10 @@ pub enum SyncError {
         said: String,
     },
     /// Another process synchronises this vault.
-    #[error("another process has been synchronising this vault for {seconds} s")]
+    #[error("another process has been synchronising this vault for {seconds} s; `fuser -v {lock}` names it")]
     Busy {
+        /// What it holds.
+        lock: String,
         /// How long we waited.
         seconds: u64,
     },
@@ -176,7 +195,7 @@ pub enum SyncError {
         may_have_happened: bool,
     },
     /// The repository in the vault.
-    #[error("{what}: {}", cause.message())]
+    #[error("{what}: {}{}", cause.message(), remedy(cause))]
     Repository {
         /// What was tried.
         what: &'static str,
@@ -239,7 +258,7 @@ impl SyncError {
 
     /// Whether only the owner can make it go on.
     pub fn needs_owner(&self) -> bool {
-        matches!(self, SyncError::Rewound { .. })
+        matches!(self, SyncError::Rewound { .. } | SyncError::Gone { .. })
     }
 
     pub(crate) fn repository(what: &'static str) -> impl FnOnce(git2::Error) -> Self {
@@ -254,8 +273,27 @@ impl SyncError {
                 SyncError::Unreachable { remote, said, may_have_happened }
             }
             TroubleKind::Denied => SyncError::Denied { remote, said, vault },
-            TroubleKind::Missing => SyncError::Missing { remote, said },
-            TroubleKind::NotInstalled | TroubleKind::Other => SyncError::Program { said, may_have_happened },
+            TroubleKind::Missing | TroubleKind::NoBranch => SyncError::Missing { remote, said },
+            TroubleKind::NotInstalled => SyncError::Program { said, may_have_happened },
+            TroubleKind::Other => {
+                let said =
+                    format!("with the remote {remote}: {said}; `git -C {vault} ls-remote` tries it by hand");
+                SyncError::Program { said, may_have_happened }
+            }
         }
+    }
+}
+
+/// What a person can do about a repository that does not answer.
+fn remedy(cause: &git2::Error) -> &'static str {
+    match (cause.code(), cause.class()) {
+        (ErrorCode::Locked, _) => {
+            "; another git works in the vault, or one died there: when none runs, remove the .lock file that is named"
+        }
+        // What should be there is not, or cannot be read: a disk that fails, a power cut.
+        (_, ErrorClass::Odb | ErrorClass::Object | ErrorClass::Zlib | ErrorClass::Tree) => {
+            "; `git fsck` in the vault says what is broken; move the vault's .git away, and the next synchronisation makes it anew from the remote"
+        }
+        _ => "",
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum TroubleKind {
     Denied,
     /// There is no repository of that name.
     Missing,
+    /// The repository is there, and has no such branch.
+    NoBranch,
     /// It was killed because it took too long.
     Timeout,
     /// The program could not be started.

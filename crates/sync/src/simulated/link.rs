@@ -101,7 +101,9 @@ impl Transport for Link {
                 let shown = refs.shown.filter(|_| from == self.remote.shared.branch);
                 shown.or_else(|| refs.all.get(from).copied())
             };
-            let tip = tip.ok_or_else(|| trouble("could not find the remote ref", false))?;
+            let none =
+                || Trouble { kind: TroubleKind::NoBranch, ..trouble("there is no such branch", false) };
+            let tip = tip.ok_or_else(none)?;
             self.repo.reference(to, tip, true, "fetch").map_err(|e| broken(&e))?;
         }
         Ok(())

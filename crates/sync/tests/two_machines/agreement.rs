@@ -255,15 +255,6 @@ async fn a_rewound_remote_stops_until_the_owner_vouches_for_it() {
 }
 
 #[tokio::test]
-async fn a_remote_whose_branch_is_gone_counts_as_rewound() {
-    let world = World::new();
-    let (_cloud, local) = world.pair().await;
-    world.git(&["update-ref", "-d", "refs/heads/main"]);
-    let error = local.sync.cycle().await.expect_err("gone").to_string();
-    assert!(error.contains("trust-tip"), "{error}");
-}
-
-#[tokio::test]
 async fn a_push_that_the_remotes_hook_declines_is_one_clear_message() {
     let world = World::new();
     let (cloud, local) = world.pair().await;

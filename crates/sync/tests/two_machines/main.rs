@@ -1,6 +1,7 @@
 //! Machines with a vault each, a bare repository between them, and the real `git`.
 
 mod agreement;
+mod at_night;
 mod begin;
 mod chance;
 mod claims;
