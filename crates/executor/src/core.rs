@@ -130,3 +130,22 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        enum Outer {
+            #[error("failed to lock it")]
+            Silent(#[source] std::io::Error),
+            #[error("failed to lock it: {0}")]
+            Saying(#[source] std::io::Error),
+        }
+        let cause = || std::io::Error::other("no such folder");
+        assert_eq!(explain(&Outer::Silent(cause())), "failed to lock it: no such folder");
+        assert_eq!(explain(&Outer::Saying(cause())), "failed to lock it: no such folder");
+    }
+}

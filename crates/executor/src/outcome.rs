@@ -52,3 +52,22 @@ pub(crate) fn line(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(MAX_MESSAGE).collect::<String>().trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_handle_is_a_text_or_a_number() {
+        for (content, expected) in [
+            (json!({"message_id": "<a@x>", "id": 5}), Some("<a@x>")),
+            (json!({"invoice_id": 7}), Some("7")),
+            (json!({"id": ["7"]}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(reference(&content).as_deref(), expected, "{content}");
+        }
+    }
+}

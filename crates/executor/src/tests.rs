@@ -6,11 +6,13 @@ mod freshness;
 mod gate;
 mod journal;
 mod limits;
+mod lost;
 mod modes;
 mod owner;
 mod records;
 mod reserve;
 mod returning;
+mod trouble;
 mod undo;
 mod world;
 

@@ -110,6 +110,47 @@ async fn invariant_5_a_payment_is_not_repeated_when_the_bank_may_have_forgotten_
 }
 
 #[tokio::test]
+async fn invariant_5_of_an_invoice_that_was_cut_off_only_the_books_with_the_same_invoice_prove_anything() {
+    let invoice = |state: &str, partner: &str, currency: &str| json!({"state": state, "partner": partner, "total": "300.00", "currency": currency});
+    for (found, end) in [
+        (invoice("posted", "Contoso", "EUR"), End::Done),
+        (invoice("paid", "Contoso", "EUR"), End::Done),
+        (invoice("draft", "Contoso", "EUR"), End::Unknown),
+        (invoice("posted", "Fabrikam", "EUR"), End::Unknown),
+        (invoice("posted", "Contoso", "USD"), End::Unknown),
+    ] {
+        let machine = Machine::new();
+        let posting = json!({"invoice_id": 7, "partner": "Contoso", "total": "300.00", "currency": "EUR"});
+        let order = machine.approve("ODOO_1", action("post_invoice", posting));
+        *machine.world.invoice.lock().expect("invoice") = invoice("draft", "Contoso", "EUR");
+        assert!(machine.crash_at("execute.call").await);
+        machine.wait(policy::KEYS_LAST);
+        *machine.world.invoice.lock().expect("invoice") = found.clone();
+        let report = machine.executor().run_cycle().await;
+        assert_eq!(entry(&report, "ODOO_1").0, end, "{found}: {report:?}");
+        assert_eq!(machine.world.effects(&order), 0, "it is asked for, not repeated");
+        let effect = machine.file("ODOO_1").task.front.effect.expect("effect");
+        assert_eq!(effect.reference.as_deref(), (end == End::Done).then_some("7"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_afterwards_is_known_by_the_other_sides_handle() {
+    let machine = Machine::new();
+    let order = machine.approve("EMAIL_1", mail());
+    machine.world.will([Next::LosesAnswer]);
+    machine.executor().run_cycle().await;
+    let effect = machine.file("EMAIL_1").task.front.effect.expect("effect");
+    assert_eq!(effect.reference, Some(order.message_id()));
+    // A post is looked for from a little earlier on: the other side's clock may be behind.
+    machine.approve("TWITTER_1", post());
+    machine.world.will([Next::LosesAnswer]);
+    machine.executor().run_cycle().await;
+    let asked = &machine.world.calls("get_social_summary")[0].arguments;
+    assert_eq!(asked["since"], "2026-02-23T03:18:00Z");
+}
+
+#[tokio::test]
 async fn invariant_5_a_cycle_that_is_dropped_in_a_call_is_a_crash_like_any_other() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());

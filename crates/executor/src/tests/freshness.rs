@@ -35,6 +35,46 @@ async fn an_answer_goes_back_to_the_owner_when_somebody_has_written_meanwhile_an
 }
 
 #[tokio::test]
+async fn what_the_owner_was_told_of_sends_nothing_back_again_and_a_further_mail_does() {
+    let machine = Machine::new();
+    let file = machine.propose("EMAIL_1", answer());
+    let mut task = file.task.clone();
+    task.front.drafted_at = Some(start());
+    let file = machine.desk.vault.replace(&file, &task).expect("drafted");
+    machine.approve_again(&file);
+    let inbox = |mails: Value| machine.world.thread.lock().expect("thread").insert("inbox".into(), mails);
+    let first = mail_of(25, "<one@x>");
+    inbox(first.clone());
+    let executor = machine.executor();
+    let mut minute = 25;
+    for (mails, end) in [
+        (first.clone(), End::Returned),
+        (json!([first[0], mail_of(45, "<two@x>")[0]]), End::Returned),
+        (json!([first[0], mail_of(45, "<two@x>")[0]]), End::Done),
+    ] {
+        machine.wait(TimeDelta::minutes(10));
+        inbox(mails);
+        let report = executor.run_cycle().await;
+        assert_eq!(entry(&report, "EMAIL_1").0, end, "minute {minute}: {report:?}");
+        if end == End::Returned {
+            machine.approve_again(&machine.file("EMAIL_1"));
+        }
+        minute += 10;
+    }
+    // A mailbox knows days only: it is asked from the day before the draft on.
+    assert_eq!(machine.world.calls("search_email")[0].arguments["since"], "2026-02-22");
+}
+
+#[tokio::test]
+async fn an_account_that_only_sends_answers_all_the_same() {
+    let machine = Machine::new();
+    let order = machine.approve("EMAIL_1", answer());
+    machine.world.will([Next::NoMailbox]);
+    let report = machine.executor().run_cycle().await;
+    assert_eq!((entry(&report, "EMAIL_1").0, machine.world.effects(&order)), (End::Done, 1), "{report:?}");
+}
+
+#[tokio::test]
 async fn what_was_there_before_the_draft_sends_nothing_back() {
     let machine = Machine::new();
     let order = machine.approve("EMAIL_1", answer());
@@ -52,6 +92,10 @@ async fn where_it_cannot_be_told_the_order_waits() {
     let (end, said) = entry(&executor.run_cycle().await, "EMAIL_1");
     assert_eq!((end, machine.world.effects(&order)), (End::Waiting, 0));
     assert!(said.contains("cannot be told whether it is still fresh"), "{said}");
+    // For a while nobody is asked again.
+    let (_, said) = entry(&executor.run_cycle().await, "EMAIL_1");
+    assert!(said.starts_with("tried again later"), "{said}");
+    assert_eq!(machine.world.calls("search_email").len(), 1);
     machine.wait(TimeDelta::minutes(1));
     executor.run_cycle().await;
     assert_eq!(machine.world.effects(&order), 1);
@@ -74,4 +118,9 @@ async fn an_invoice_that_is_another_one_by_now_goes_back_to_the_owner() {
     check(invoice("draft", "300"), "", 1).await;
     check(invoice("posted", "300.00"), "the invoice is posted by now", 0).await;
     check(invoice("draft", "310.00"), "over 310.00 EUR", 0).await;
+    for (key, other) in [("partner", "Fabrikam"), ("currency", "USD")] {
+        let mut changed = invoice("draft", "300.00");
+        changed[key] = other.into();
+        check(changed, other, 0).await;
+    }
 }

@@ -76,6 +76,54 @@ async fn invariant_4_an_order_for_another_task_is_refused() {
 }
 
 #[tokio::test]
+async fn invariant_4_a_file_with_anothers_order_does_the_other_no_harm() {
+    let machine = Machine::new();
+    let order = machine.approve("EMAIL_2", mail());
+    // It is in the journal and on its way when the file with its order turns up.
+    assert!(machine.crash_at("journal.dispatch").await);
+    machine.approve("EMAIL_1", mail());
+    let stolen = machine.file("EMAIL_2").task.front;
+    machine.tamper("EMAIL_1", |task| {
+        task.front.order = stolen.order;
+        task.front.signature = stolen.signature;
+    });
+    std::fs::rename(
+        machine.desk.vault.root().join("In_Progress/local-001/EXECUTE_EMAIL_2.md"),
+        machine.desk.vault.root().join("Needs_Action/EXECUTE_EMAIL_2.md"),
+    )
+    .expect("back");
+    let report = machine.executor().run_cycle().await;
+    assert!(entry(&report, "EMAIL_1").1.contains("another task (EMAIL_2)"), "{report:?}");
+    assert_eq!((entry(&report, "EMAIL_2").0, machine.world.effects(&order)), (End::Done, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn invariant_5_one_approval_is_good_for_one_order_although_the_owner_signed_two_with_it() {
+    for name in ["EMAIL_1", "EMAIL_2"] {
+        let machine = Machine::new();
+        let first = machine.approve("EMAIL_1", mail());
+        let executor = machine.executor();
+        executor.run_cycle().await;
+        // Signed with the owner's key, and noted as given here.
+        let other = action("send_email", json!({"to": ["bob@example.com"], "subject": "x", "body": "x"}));
+        let second = Order { id: id(name), action: other.clone(), ..first.clone() };
+        let text = second.to_text().expect("text");
+        let noted = machine.data().join("approvals").join(&second.approval);
+        std::fs::write(noted, format!("{}\n", task::Digest::of(&text))).expect("note");
+        let mut front = FrontMatter::new(id(name), start());
+        front.action = Some(other);
+        front.signature = Some(Signer::key_file(&machine.files.key, None).sign(&text).expect("signature"));
+        front.order = Some(text);
+        let at = Location::new(Stage::Approved, id(name));
+        let bytes = Task::new(front, "").to_bytes().expect("bytes");
+        std::fs::write(machine.desk.vault.root().join(at.path()), bytes).expect("write");
+        let (end, said) = entry(&executor.run_cycle().await, name);
+        assert!(end == End::Refused && said.contains("used before, for another order"), "{said}");
+        assert_eq!(machine.world.calls("send_email").len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn invariant_4_an_order_for_another_vault_is_refused() {
     let mut machine = Machine::new();
     let order = machine.approve("EMAIL_1", mail());
@@ -213,6 +261,21 @@ async fn a_server_that_cannot_be_started_is_tried_again_and_then_given_up() {
     machine.wait(TimeDelta::minutes(1));
     executor.run_cycle().await;
     assert_eq!((machine.world.effects(&order), machine.stage("EMAIL_1")), (1, StageName::Done));
+
+    // Each time it is left alone twice as long, to the second.
+    machine.approve("EMAIL_3", mail());
+    for seconds in [30, 60, 120, 240] {
+        machine.world.will([Next::NotStarted]);
+        let until = machine.clock.now() + TimeDelta::seconds(seconds);
+        let (_, message) = entry(&executor.run_cycle().await, "EMAIL_3");
+        assert!(message.contains(&format!("tried again at {until}")), "{message}");
+        machine.wait(TimeDelta::seconds(seconds - 1));
+        let (_, message) = entry(&executor.run_cycle().await, "EMAIL_3");
+        assert!(message.starts_with("tried again later"), "{message}");
+        machine.wait(TimeDelta::seconds(1));
+    }
+    executor.run_cycle().await;
+    assert_eq!(machine.stage("EMAIL_3"), StageName::Done);
 
     machine.approve("EMAIL_2", mail());
     machine.world.will([Next::NotStarted; 5]);

@@ -77,6 +77,13 @@ async fn what_is_over_an_hours_limit_waits_while_its_order_is_good() {
     machine.wait(TimeDelta::seconds(1));
     executor.run_cycle().await;
     assert_eq!((effects(&second), machine.stage("EMAIL_2")), (1, StageName::Done));
+    // Nor does one that ends with the hour wait for it: it would be expired by then.
+    let mut short = self::machine(|limits| limits.tool_per_hour = 1);
+    short.desk.limits.other_minutes = 60;
+    short.approve("EMAIL_1", mail());
+    short.approve("EMAIL_2", mail());
+    let report = short.executor().run_cycle().await;
+    assert_eq!(entry(&report, "EMAIL_2").0, End::Returned, "{report:?}");
     // A payment's order does not last until the hour is over.
     let one = machine.approve("PAYMENT_1", payment());
     let two = machine.approve("PAYMENT_2", payment());
@@ -174,6 +181,15 @@ async fn whoever_was_written_to_before_is_no_first_contact_also_after_an_upgrade
     assert_eq!((entry(&report, "EMAIL_2").0, entry(&report, "EMAIL_3").0), (End::Done, End::Done));
     machine.approve("EMAIL_4", to("carol@example.com"));
     assert_eq!(entry(&machine.executor().run_cycle().await, "EMAIL_4").0, End::Returned);
+    // Without any upgrade, by what this version wrote down itself.
+    machine.wait(TimeDelta::hours(24));
+    machine.approve_again(&machine.file("EMAIL_4"));
+    assert_eq!(entry(&machine.executor().run_cycle().await, "EMAIL_4").0, End::Done);
+    machine.wait(TimeDelta::hours(24));
+    machine.approve("EMAIL_5", to("dora@example.com"));
+    machine.approve("EMAIL_6", to("carol@example.com"));
+    let report = machine.executor().run_cycle().await;
+    assert_eq!((entry(&report, "EMAIL_5").0, entry(&report, "EMAIL_6").0), (End::Done, End::Done));
 }
 
 #[tokio::test]

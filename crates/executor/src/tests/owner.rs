@@ -1,5 +1,7 @@
 //! The owner's word on what was set aside.
 
+use task::{AuditOutcome, Step, StepState};
+
 use super::world::Next;
 use super::*;
 use crate::{SettlementError, Verdict};
@@ -102,6 +104,82 @@ async fn every_step_is_in_the_audit_log() {
         records.iter().map(|r| (r.seq, r.actor.as_str(), r.action_type.as_str())).collect();
     said.sort_unstable();
     assert_eq!(said, [(1, "owner", "approve"), (2, "agent", "execute"), (3, "owner", "resolve")]);
+    unknown(&machine, "TWITTER_2").await;
+    machine.executor().settlement().resolve(&id("TWITTER_2"), Verdict::NotSent).expect("resolve");
+    let records = machine.desk.vault.recent_records(10).expect("log");
+    let result = |name: &str| {
+        let of = |r: &&task::AuditRecord| r.action_type == "resolve" && r.task == Some(id(name));
+        records.iter().find(of).expect("record").result
+    };
+    assert_eq!((result("TWITTER_1"), result("TWITTER_2")), (AuditOutcome::Ok, AuditOutcome::Failed));
+}
+
+#[tokio::test]
+async fn a_question_that_the_owner_answered_in_its_file_goes_back_to_the_agents() {
+    let machine = Machine::new();
+    let mut front = FrontMatter::new(id("EMAIL_1"), start());
+    front.question = Some("which price?".into());
+    let at = Location::new(Stage::PendingApproval, id("EMAIL_1"));
+    machine.desk.vault.create(&at, &Task::new(front, "450 EUR")).expect("create");
+    let settlement = machine.executor().settlement();
+    let file = settlement.retry(&id("EMAIL_1")).expect("taken up");
+    assert_eq!((file.location.stage, file.task.front.question), (Stage::NeedsAction, None));
+    // What waits for a decision, or is on its way, is not taken up.
+    machine.propose("EMAIL_2", mail());
+    machine.approve("EMAIL_3", mail());
+    let refused = |name: &str| settlement.retry(&id(name)).expect_err(name);
+    assert!(matches!(refused("EMAIL_2"), SettlementError::Proposed(_)));
+    assert!(matches!(refused("EMAIL_3"), SettlementError::Elsewhere { .. }));
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_not_tried_again_whether_the_file_says_so_or_the_journal() {
+    let machine = Machine::new();
+    unknown(&machine, "TWITTER_1").await;
+    let told = machine.file("TWITTER_1");
+    machine.tamper("TWITTER_1", |task| task.front.effect = None);
+    let refused = machine.executor().settlement().retry(&id("TWITTER_1")).expect_err("the journal says so");
+    assert!(matches!(refused, SettlementError::Unresolved(_)), "{refused}");
+    let other = Machine::new();
+    let at = Location::new(Stage::Errors, id("TWITTER_1"));
+    other.desk.vault.create(&at, &told.task).expect("create");
+    let refused = other.executor().settlement().retry(&id("TWITTER_1")).expect_err("the file says so");
+    assert!(matches!(refused, SettlementError::Unresolved(_)), "{refused}");
+}
+
+/// A long task whose first step is carried out and whose second one is to come.
+fn long_task(machine: &Machine, name: &str, action: Action) -> TaskFile {
+    let file = machine.propose(name, action);
+    let mut task = file.task.clone();
+    let step = |what: &str, state| Step { what: what.into(), state, ..Step::default() };
+    task.front.steps = vec![step("write", StepState::Waiting), step("wait", StepState::Open)];
+    machine.desk.vault.replace(&file, &task).expect("long")
+}
+
+#[tokio::test]
+async fn a_long_task_goes_on_after_a_step_that_was_carried_out_and_not_after_a_rehearsal() {
+    for (mode, stage) in [(Mode::Live, StageName::NeedsAction), (Mode::Dry, StageName::Done)] {
+        let mut machine = Machine::new();
+        machine.desk.mode = mode;
+        machine.approve_again(&long_task(&machine, "EMAIL_1", mail()));
+        let settings = Settings { mode, ..machine.settings() };
+        Executor::open(settings, machine.world.clone()).expect("executor").run_cycle().await;
+        assert_eq!(machine.stage("EMAIL_1"), stage, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_task_that_failed_later_on_is_tried_again_from_where_it_stopped() {
+    let machine = Machine::new();
+    machine.approve_again(&long_task(&machine, "EMAIL_1", mail()));
+    machine.executor().run_cycle().await;
+    let done = machine.file("EMAIL_1");
+    std::fs::remove_file(machine.desk.vault.root().join(done.location.path())).expect("remove");
+    let at = Location::new(Stage::Errors, id("EMAIL_1"));
+    machine.desk.vault.create(&at, &done.task).expect("set aside");
+    let file = machine.executor().settlement().retry(&id("EMAIL_1")).expect("the step that was done stays");
+    assert_eq!(file.location.stage, Stage::NeedsAction);
+    assert!(file.task.front.steps[0].order.is_some());
 }
 
 #[tokio::test]

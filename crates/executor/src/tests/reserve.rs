@@ -98,6 +98,10 @@ async fn while_the_remote_is_away_only_a_seat_that_it_confirmed_acts() {
         let executor = machine.executor().arbitrated_by(shared.clone(), offline);
         let report = executor.run_cycle().await;
         assert_eq!(machine.world.effects(&order), effects, "{confirmed} {offline}: {report:?}");
+        if effects == 0 {
+            let (_, said) = entry(&executor.run_cycle().await, "EMAIL_1");
+            assert!(said.starts_with("tried again later"), "for a while the remote is left alone: {said}");
+        }
         // What waited is carried out when the remote is back.
         *shared.away.lock().expect("away") = false;
         machine.wait(TimeDelta::minutes(1));
@@ -118,6 +122,29 @@ async fn where_another_seat_carries_orders_out_nothing_is_looked_at() {
     let report = executor(&machine, &shared).run_cycle().await;
     assert!(report.problems[0].contains("take-seat"), "{report:?}");
     assert_eq!((machine.world.effects(&order), machine.stage("EMAIL_1")), (0, StageName::Approved));
+}
+
+#[test]
+fn a_seat_keeps_its_name_and_no_two_have_the_same() {
+    let (one, two) = (Machine::new(), Machine::new());
+    let name = |machine: &Machine| {
+        drop(machine.executor());
+        Seat::open(&machine.data(), None).expect("seat").name()
+    };
+    let names = [name(&one), name(&two)];
+    assert_eq!(names, [name(&one), name(&two)]);
+    assert_ne!(names[0], names[1]);
+    for name in names {
+        assert!(name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
+    }
+}
+
+#[test]
+fn a_seat_that_cannot_be_read_is_not_taken_anew() {
+    let machine = Machine::new();
+    std::fs::create_dir(machine.data().join("seat.json")).expect("in the way");
+    let opened = Executor::open(machine.settings(), machine.world.clone());
+    assert!(matches!(opened, Err(OpenError::Seat(SeatError::Read { .. }))));
 }
 
 #[tokio::test]

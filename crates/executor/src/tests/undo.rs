@@ -116,6 +116,35 @@ async fn a_forged_order_is_taken_back_without_a_word_in_the_journal() {
 }
 
 #[tokio::test]
+async fn taking_back_a_file_with_anothers_order_leaves_the_other_alone() {
+    let machine = machine();
+    let order = machine.approve("EMAIL_2", mail());
+    machine.executor().run_cycle().await;
+    machine.approve("EMAIL_1", mail());
+    let stolen = machine.file("EMAIL_2").task.front;
+    machine.tamper("EMAIL_1", |task| {
+        task.front.order = stolen.order;
+        task.front.signature = stolen.signature;
+    });
+    undo(&machine, "EMAIL_1").expect("undo");
+    assert_eq!(machine.stage("EMAIL_1"), StageName::PendingApproval);
+    machine.wait(TimeDelta::seconds(10));
+    machine.executor().run_cycle().await;
+    assert_eq!((machine.stage("EMAIL_2"), machine.world.effects(&order)), (StageName::Done, 1));
+}
+
+#[tokio::test]
+async fn what_arrived_is_said_to_have_arrived_although_its_file_has_no_order_any_more() {
+    let machine = machine();
+    machine.approve("EMAIL_1", mail());
+    machine.wait(TimeDelta::seconds(10));
+    machine.executor().run_cycle().await;
+    machine.tamper("EMAIL_1", |task| task.front.order = None);
+    let error = undo(&machine, "EMAIL_1").expect_err("too late").to_string();
+    assert!(error.contains("too late") && error.contains("it was carried out: accepted"), "{error}");
+}
+
+#[tokio::test]
 async fn a_rehearsal_has_nothing_to_take_back() {
     let mut machine = machine();
     machine.desk.mode = Mode::Dry;

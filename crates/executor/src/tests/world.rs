@@ -19,6 +19,8 @@ pub(super) enum Next {
     Refuses,
     /// The server cannot be started.
     NotStarted,
+    /// The account only sends.
+    NoMailbox,
     /// The effect happens, the answer is lost.
     LosesAnswer,
     /// The request is lost.
@@ -79,6 +81,10 @@ impl ToolCaller for World {
         let unknown = || CallError::Unknown { server, tool: tool.clone(), message: "no answer".into() };
         match next {
             Next::Refuses => Err(CallError::Refused { server, tool, message: "550 no such user".into() }),
+            Next::NoMailbox => {
+                let message = "mail account work has no imap: section".into();
+                Err(CallError::Refused { server, tool, message })
+            }
             Next::NotStarted => Err(CallError::NotStarted { server, reason: "mcp-email is missing".into() }),
             Next::LosesRequest => Err(unknown()),
             Next::Works if policy::class(server, &tool) == Class::Safe => {
