@@ -171,3 +171,81 @@ fn a_task_that_ends_the_program_each_time_is_set_aside_after_three_tries_and_its
     );
     assert!(text.contains("next: local-agent retry EMAIL_0"), "{text}");
 }
+
+#[test]
+fn a_note_in_errors_says_what_to_do_and_a_tick_on_it_is_done_once() {
+    let world = World::quiet();
+    let machine = world.gold();
+    // What cannot be drafted at all: no template, no model.
+    machine.reconfigure(
+        "owner: {",
+        "claims: { max_attempts: 1, returns: 0 }\ndrafter: { kind: claude-code, claude_code: { program: /bin/false, fallback_to_template: false } }\nowner: {",
+    );
+    for id in ["EMAIL_1", "EMAIL_2", "EMAIL_3"] {
+        machine.bring(id);
+    }
+    machine.ok(&["--once"]);
+    let path = |id: &str| format!("Errors/ERROR_{id}.reason.md");
+    let note = machine.read(&path("EMAIL_1"));
+    assert!(note.contains("# EMAIL_1 was set aside") && note.contains("Question EMAIL\\_1"), "{note}");
+    assert!(note.contains("nothing happens by itself: it needs you"), "{note}");
+    assert!(machine.read("Dashboard.md").contains("[[ERROR_EMAIL_1.reason|its note]]"));
+    let tick = |id: &str, line: &str| {
+        let text = machine.read(&path(id));
+        machine.write(&path(id), text.replace(&format!("- [ ] {line}"), &format!("- [x] {line}")));
+    };
+    let actions = |action: &str| machine.records().iter().filter(|r| r["action_type"] == action).count();
+
+    tick("EMAIL_1", "Try it again now");
+    tick("EMAIL_2", "Drop it");
+    tick("EMAIL_3", "Ask me again tomorrow");
+    machine.reconfigure("kind: claude-code", "kind: template");
+    machine.ok(&["--once"]);
+    assert_eq!(machine.place("EMAIL_1"), "Pending_Approval/APPROVE_EMAIL_1.md");
+    assert!(machine.place("EMAIL_2").starts_with("Done/"), "{}", machine.place("EMAIL_2"));
+    assert_eq!(machine.place("EMAIL_3"), "Errors/EMAIL_3.md");
+    assert!(
+        !machine.vault().join(path("EMAIL_1")).exists() && !machine.vault().join(path("EMAIL_2")).exists()
+    );
+    let note = machine.read(&path("EMAIL_3"));
+    assert!(note.contains("you wanted to be asked again") && !note.contains("[x]"), "{note}");
+    machine.ok(&["--once"]);
+    assert_eq!((actions("retry"), actions("drop"), actions("ask_later")), (1, 1, 1));
+
+    // The commands do the same.
+    machine.ok(&["later", "EMAIL_3", "--days", "3"]);
+    machine.ok(&["drop", "EMAIL_3"]);
+    assert!(machine.place("EMAIL_3").starts_with("Done/"));
+    assert!(machine.read(&machine.place("EMAIL_3")).contains("dropped by the owner"));
+    assert!(machine.fails(1, &["drop", "EMAIL_1"]).contains("not in Errors"));
+    machine.ok(&["log", "verify"]);
+}
+
+#[test]
+fn notes_reach_the_other_machine_and_its_own_ones_take_no_tick() {
+    let world = World::with("watchers: { mock_channels: [] }\nclaims: { max_attempts: 1, returns: 0 }\n");
+    let (cloud, owner) = (world.cloud(), world.owner());
+    let broken = "drafter: { kind: claude-code, claude_code: { program: /bin/false, fallback_to_template: false } }\nowner: {";
+    cloud.reconfigure("owner: {", broken);
+    cloud.bring("EMAIL_1");
+    cloud.ok(&["--once"]);
+    assert_eq!(cloud.place("EMAIL_1"), "Errors/EMAIL_1.md");
+    // The cloud machine, taken over, answers for the owner.
+    cloud.write(
+        "Errors/ERROR_EMAIL_1.reason.md",
+        "- [x] Drop it: nothing is to be done about it ^error-drop\n",
+    );
+    cloud.ok(&["--once"]);
+    owner.ok(&["--once"]);
+    owner.ok(&["--once"]);
+    assert_eq!(owner.place("EMAIL_1"), "Errors/EMAIL_1.md");
+    let note = owner.read("Errors/ERROR_EMAIL_1.reason.md");
+    assert!(note.contains("- [ ] Drop it"), "{note}");
+    cloud.ok(&["--once"]);
+    assert_eq!(cloud.read("Errors/ERROR_EMAIL_1.reason.md"), note);
+    owner.ok(&["drop", "EMAIL_1"]);
+    owner.ok(&["--once"]);
+    cloud.ok(&["--once"]);
+    assert_eq!(cloud.tasks(), owner.tasks());
+    assert!(!cloud.vault().join("Errors/ERROR_EMAIL_1.reason.md").exists());
+}

@@ -44,6 +44,8 @@ const THE_OWNERS: &[&str] = &[
     "init",
     "trust-tip",
     "undo",
+    "drop",
+    "later",
     "accept",
     "restore",
     "take-seat",

@@ -181,6 +181,11 @@ impl DataDir {
         self.root.join("in-work")
     }
 
+    /// Which notes in Errors are ours, and what they said.
+    pub fn error_notes(&self) -> PathBuf {
+        self.root.join("error-notes.json")
+    }
+
     /// What the language model has cost today.
     pub fn budget(&self) -> PathBuf {
         self.root.join("budget.json")

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use task::{
     AgentId, AuditEvent, AuditOutcome, Clock, EffectState, Location, Order, Stage, StageName, Task, TaskId,
 };
@@ -174,6 +175,35 @@ impl Settlement {
         Ok((task, Stage::NeedsAction))
     }
 
+    /// Ends a task of Errors about which nothing is to be done. Not where nobody knows whether it
+    /// had its effect: that is for [`Settlement::resolve`] to say.
+    pub fn drop(&self, id: &TaskId) -> Result<TaskFile, SettlementError> {
+        let file = self.set_aside(id)?;
+        let open = |row: &Row| matches!(row.state, State::Unknown | State::Dispatching);
+        let unknown = file.task.front.effect.as_ref().is_some_and(|e| e.state == EffectState::Unknown);
+        if unknown || self.journal.of_task(id)?.iter().any(open) {
+            return Err(SettlementError::Unresolved(id.clone()));
+        }
+        let mut task = file.task.clone();
+        task.front.extra.remove("next");
+        let before = task.front.reason.take().unwrap_or_else(|| "set aside".into());
+        task.front.reason = Some(format!("dropped by the owner; before: {before}"));
+        (task.front.retry_after, task.front.ask_after) = (None, None);
+        self.log(AuditEvent::new("drop", Some(id.clone())))?;
+        Ok(self.vault.finish(&file, &task, Stage::done(self.clock.now()))?)
+    }
+
+    /// Leaves a task in Errors, and the owner alone with it for a while; until when.
+    pub fn ask_later(&self, id: &TaskId, wait: TimeDelta) -> Result<DateTime<Utc>, SettlementError> {
+        let file = self.set_aside(id)?;
+        let until = (self.clock.now() + wait).trunc_subsecs(0);
+        let mut task = file.task.clone();
+        task.front.ask_after = Some(until);
+        self.log(AuditEvent::new("ask_later", Some(id.clone())).with("until", until.to_rfc3339()))?;
+        self.rewrite(&file, &task)?;
+        Ok(until)
+    }
+
     /// Lets a task that failed, and waits for its next try, be tried now.
     fn hurry(&self, at: &Location) -> Result<TaskFile, SettlementError> {
         let file = self.vault.read(at)?;
@@ -184,8 +214,12 @@ impl Settlement {
         task.front.try_again();
         task.front.returns = 0;
         self.log(AuditEvent::new("retry", Some(at.id.clone())))?;
-        self.vault.replace(&file, &task).map_err(|error| match error {
-            WriteError::Gone(_) => SettlementError::NotFound(at.id.clone()),
+        self.rewrite(&file, &task)
+    }
+
+    fn rewrite(&self, file: &TaskFile, task: &Task) -> Result<TaskFile, SettlementError> {
+        self.vault.replace(file, task).map_err(|error| match error {
+            WriteError::Gone(_) => SettlementError::NotFound(file.location.id.clone()),
             error => MoveError::from(error).into(),
         })
     }

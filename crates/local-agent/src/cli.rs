@@ -56,8 +56,12 @@ pub(crate) enum Command {
     Modify(Modify),
     /// Take an order back that is not carried out yet.
     Undo(One),
-    /// Put a task from Errors back to work.
+    /// Put a task from Errors back to work, or try one now that waits for its next try.
     Retry(One),
+    /// Close a task in Errors: nothing is to be done about it.
+    Drop(One),
+    /// Be asked about a task in Errors another day.
+    Later(Later),
     /// Settle a task whose outcome nobody knows.
     Resolve(Resolve),
     /// Stop all claims and sends, on both machines.
@@ -163,6 +167,16 @@ pub(crate) struct Modify {
 pub(crate) struct One {
     /// The task.
     pub(crate) id: TaskId,
+}
+
+/// `later`
+#[derive(Args, Debug)]
+pub(crate) struct Later {
+    /// The task.
+    pub(crate) id: TaskId,
+    /// After so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=365))]
+    pub(crate) days: u16,
 }
 
 /// `resolve`

@@ -125,8 +125,8 @@ impl OwnersDuties {
     }
 
     /// Before one round: what is due in Errors comes back, so that the round has it.
-    pub(crate) async fn give_back(&self) {
-        self.errors.give_back().await;
+    pub(crate) async fn see_to_errors(&self) {
+        self.errors.look().await;
     }
 
     /// Every order that was looked at, with how far it came.
@@ -212,8 +212,8 @@ impl Duties for OwnersDuties {
 
     async fn beat(&mut self) -> bool {
         self.sessions.rest(IDLE).await;
-        let back = self.errors.give_back().await;
-        self.vitals.beat().await || back
+        let seen_to = self.errors.look().await;
+        self.vitals.beat().await || seen_to
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
         OwnersDuties::open(setup, vault.clone(), vitals, sync, Arc::clone(&clock), shutdown.token())?;
     let mut duties = duties.patient();
     worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
-    duties.give_back().await;
+    duties.see_to_errors().await;
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
     let text = account(setup, &found, &duties);

@@ -139,13 +139,22 @@ impl Page {
             if !task.who.is_empty() {
                 self.line(format!("    - {}", shown(&task.who, 200)));
             }
+            if let Some(said) = &task.by_itself {
+                self.line(format!("    - {said}"));
+            }
             if !task.what.is_empty() {
-                self.line(format!("    - next: `{}`", code(&task.what)));
+                // Only tasks have something to do about them, and a note.
+                self.line(format!(
+                    "    - next: `{}`, or on [[ERROR_{}.reason|its note]]",
+                    code(&task.what),
+                    task.id
+                ));
             }
         }
         self.more(inputs.errors_more);
         self.line(
-            "\n`local-agent retry ID` tries again; `local-agent resolve ID` settles what nobody knows.\n",
+            "\nThe note `ERROR_…` beside each task says what happened and takes your tick: try again, drop, ask tomorrow. \
+             `local-agent resolve ID` settles what nobody knows.\n",
         );
     }
 

@@ -182,6 +182,7 @@ fn error(vault: &Vault, entry: &Entry) -> TaskLine {
     let mut line = plain(vault, entry);
     let found = set_aside(vault, entry);
     line.what = found.remedy.command(&found.id);
+    line.by_itself = found.by_itself();
     line.who = found.reason.or_else(|| why(vault, &entry.location.file_name())).unwrap_or_default();
     line
 }

@@ -59,6 +59,8 @@ pub struct TaskLine {
     pub who: String,
     /// The proposed tool and account, or that a person is needed.
     pub what: String,
+    /// What happens to it without the owner, in words.
+    pub by_itself: Option<String>,
     /// Since when; a date.
     pub since: Option<DateTime<Utc>>,
     /// Whether it is urgent.

@@ -4,6 +4,8 @@
 //! needs from a vault and writes the page only when more than times and counts have changed, so
 //! that an idle pair of machines makes no commits.
 //!
+//! [`Notes`] keeps a page beside each task that was set aside: what happened, and what to do.
+//!
 //! All text from strangers (subjects, senders, errors) is made inert: it cannot link, embed, load
 //! or format anything. Nothing here executes or decides.
 
@@ -11,6 +13,7 @@ pub mod briefing;
 mod dashboard;
 mod gather;
 mod inputs;
+mod note;
 mod standing;
 mod text;
 mod week;
@@ -20,6 +23,7 @@ pub use gather::{Given, ReportError, Reporter};
 pub use inputs::{
     AgentLine, AgentSign, AgentState, ChannelLine, ChannelState, Inputs, Result, ResultKind, TaskLine,
 };
+pub use note::{Choice, NoteError, Notes};
 pub use standing::{BOTTLENECK, FolderLine, Remedy, SetAside, Standing, Waiting};
 pub use week::{Day, Week};
 

@@ -61,6 +61,18 @@ pub struct SetAside {
     pub remedy: Remedy,
     /// Since when.
     pub since: DateTime<Utc>,
+    /// Its subject; a stranger's words.
+    pub subject: String,
+    /// Who wrote; a stranger's words.
+    pub from: String,
+    /// How often it was tried in a row.
+    pub attempts: u32,
+    /// How often it has come back by itself.
+    pub returns: u32,
+    /// When it comes back by itself.
+    pub again: Option<DateTime<Utc>>,
+    /// When the owner wants to be asked again.
+    pub later: Option<DateTime<Utc>>,
 }
 
 /// How all folders stand at one moment.
@@ -82,6 +94,15 @@ impl SetAside {
     /// Why it is there, in words.
     pub fn why(&self) -> &str {
         self.reason.as_deref().unwrap_or("no reason was written down")
+    }
+
+    /// What happens without the owner, if anything does.
+    pub fn by_itself(&self) -> Option<String> {
+        match (self.again, self.later) {
+            (Some(at), _) => Some(format!("comes back by itself at {}", minute(at))),
+            (None, Some(at)) => Some(format!("you wanted to be asked again at {}", minute(at))),
+            (None, None) => None,
+        }
     }
 }
 
@@ -157,9 +178,10 @@ impl Standing {
         let count =
             |name: &str| self.folders.iter().filter(|f| f.name == name).map(|f| f.tasks).sum::<usize>();
         let retryable = self.errors.iter().filter(|error| error.remedy == Remedy::Retry).count();
+        let returning = self.errors.iter().filter(|error| error.again.is_some()).count();
         format!(
             "{} new, {} in work, {} waiting for you ({} of them for more than 48 h), {} in Errors ({retryable} can be \
-             tried again)",
+             tried again, {returning} by itself)",
             count("Needs_Action"),
             count("In_Progress"),
             count("Pending_Approval"),
@@ -187,11 +209,22 @@ impl Standing {
             )
         });
         section(&mut text, "Set aside", &self.errors, |error| {
-            format!("[[{}]]: {} — `{}`", error.id, shown(error.why(), 160), error.remedy.command(&error.id))
+            format!(
+                "[[{}]]: {} — {}`{}`",
+                error.id,
+                shown(error.why(), 160),
+                error.by_itself().map_or_else(String::new, |said| said + "; "),
+                error.remedy.command(&error.id)
+            )
         });
         section(&mut text, "Alarms", &self.alarms, |id| format!("[[{id}]]"));
         text
     }
+}
+
+/// A moment as the pages write it.
+pub(crate) fn minute(at: DateTime<Utc>) -> impl std::fmt::Display {
+    at.format("%Y-%m-%d %H:%M UTC")
 }
 
 fn section<T>(text: &mut String, title: &str, rows: &[T], line: impl Fn(&T) -> String) {
@@ -244,15 +277,31 @@ pub(crate) fn set_aside(vault: &Vault, entry: &Entry) -> SetAside {
             let front = file.task.front;
             let unknown = front.effect.as_ref().is_some_and(|effect| effect.state == EffectState::Unknown);
             let said = front.effect.and_then(|effect| effect.message);
+            let proposed = front.action.is_some();
             SetAside {
                 reason: front.reason.or(said),
                 remedy: if unknown { Remedy::Resolve } else { Remedy::Retry },
                 since: entry.modified,
+                subject: front.subject.unwrap_or_default(),
+                from: front.from.unwrap_or_default(),
+                attempts: front.attempts,
+                returns: front.returns,
+                again: front.retry_after.filter(|_| !unknown && !proposed),
+                later: front.ask_after,
                 id,
             }
         }
-        Err(error) => {
-            SetAside { reason: Some(error.to_string()), remedy: Remedy::Mend, since: entry.modified, id }
-        }
+        Err(error) => SetAside {
+            reason: Some(error.to_string()),
+            remedy: Remedy::Mend,
+            since: entry.modified,
+            subject: String::new(),
+            from: String::new(),
+            attempts: 0,
+            returns: 0,
+            again: None,
+            later: None,
+            id,
+        },
     }
 }

@@ -222,6 +222,9 @@ pub struct FrontMatter {
     /// When it is tried again by itself; in `Errors` without it, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<DateTime<Utc>>,
+    /// In `Errors`: when the owner wants to be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_after: Option<DateTime<Utc>>,
     /// How often it has come back from `Errors` by itself.
     #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "absent_is_default")]
     pub returns: u32,
@@ -280,6 +283,7 @@ impl FrontMatter {
             reason: None,
             attempts: 0,
             retry_after: None,
+            ask_after: None,
             returns: 0,
             effect: None,
             steps: Vec::new(),

@@ -54,7 +54,7 @@ impl FrontMatter {
 
     /// Begins another round of tries.
     pub fn try_again(&mut self) {
-        (self.attempts, self.retry_after, self.reason) = (0, None, None);
+        (self.attempts, self.retry_after, self.ask_after, self.reason) = (0, None, None, None);
     }
 }
 

@@ -87,3 +87,21 @@ async fn the_owner_can_have_a_waiting_try_made_now() {
     settlement.retry(&id("ODOO_1")).expect("hurry");
     assert!(machine.file("ODOO_1").task.front.may_be_tried(start()));
 }
+
+#[tokio::test]
+async fn the_owner_drops_or_puts_off_what_was_set_aside_but_not_what_nobody_knows() {
+    let machine = Machine::new();
+    machine.set_aside("ODOO_1", |_| {});
+    let settlement = machine.executor().settlement();
+    let until = settlement.ask_later(&id("ODOO_1"), TimeDelta::days(2)).expect("later");
+    assert_eq!(machine.file("ODOO_1").task.front.ask_after, Some(until));
+    settlement.drop(&id("ODOO_1")).expect("drop");
+    let front = machine.file("ODOO_1").task.front;
+    assert_eq!((machine.stage("ODOO_1"), front.retry_after, front.ask_after), (StageName::Done, None, None));
+    assert_eq!(front.reason.as_deref(), Some("dropped by the owner; before: the books are away"));
+    machine.approve("TWITTER_1", post());
+    machine.world.will([Next::LosesAnswer]);
+    machine.executor().run_cycle().await;
+    assert!(settlement.drop(&id("TWITTER_1")).is_err());
+    assert_eq!(machine.stage("TWITTER_1"), StageName::Errors);
+}

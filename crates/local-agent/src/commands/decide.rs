@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use approval::{DeskError, Retyped};
+use chrono::TimeDelta;
 use daemon::{Failure, OrFailure as _, Setup};
 use executor::{Journal, Settlement, Undo, Verdict};
 use task::{SystemClock, TaskId};
 
 use super::{desk, open_vault, print, signer};
-use crate::cli::{Approve, Reject, Resolve};
+use crate::cli::{Approve, Later, Reject, Resolve};
 
 pub(crate) fn approve(setup: &Setup, arguments: &Approve) -> Result<(), Failure> {
     let desk = desk(setup)?;
@@ -90,6 +91,17 @@ pub(crate) fn undo(setup: &Setup, id: &TaskId) -> Result<(), Failure> {
 pub(crate) fn retry(setup: &Setup, id: &TaskId) -> Result<(), Failure> {
     let file = settlement(setup)?.retry(id).or_failed(format!("cannot retry {id}"))?;
     print(&format!("{id} is back in {}\n", file.location.stage))
+}
+
+pub(crate) fn drop(setup: &Setup, id: &TaskId) -> Result<(), Failure> {
+    let file = settlement(setup)?.drop(id).or_failed(format!("cannot drop {id}"))?;
+    print(&format!("{id} is closed and now in {}\n", file.location.stage))
+}
+
+pub(crate) fn later(setup: &Setup, arguments: &Later) -> Result<(), Failure> {
+    let (id, wait) = (&arguments.id, TimeDelta::days(arguments.days.into()));
+    let until = settlement(setup)?.ask_later(id, wait).or_failed(format!("cannot put {id} off"))?;
+    print(&format!("{id} stays in Errors; you are asked again at {}\n", until.format("%Y-%m-%d %H:%M UTC")))
 }
 
 pub(crate) fn resolve(setup: &Setup, arguments: &Resolve) -> Result<(), Failure> {

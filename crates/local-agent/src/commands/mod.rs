@@ -54,6 +54,8 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Modify(arguments) => modify::run(setup, &arguments),
         Command::Undo(arguments) => decide::undo(setup, &arguments.id),
         Command::Retry(arguments) => decide::retry(setup, &arguments.id),
+        Command::Drop(arguments) => decide::drop(setup, &arguments.id),
+        Command::Later(arguments) => decide::later(setup, &arguments),
         Command::Resolve(arguments) => decide::resolve(setup, &arguments),
         Command::Stop(arguments) => switch::stop(setup, &arguments.reason),
         Command::Resume => switch::resume(setup),

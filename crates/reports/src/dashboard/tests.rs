@@ -14,6 +14,7 @@ fn line(file: &str, subject: &str, who: &str, what: &str) -> TaskLine {
         subject: subject.to_owned(),
         who: who.to_owned(),
         what: what.to_owned(),
+        by_itself: None,
         since: Some(at("2026-02-23T03:15:02Z")),
         urgent: false,
     }
@@ -46,6 +47,10 @@ fn busy() -> Inputs {
         waiting_more: 0,
         alarms: vec![line("ERROR_HEALTH_silent-cloud-001_20260223", "cloud-001 is silent", "", "")],
         errors: vec![
+            TaskLine {
+                by_itself: Some("comes back by itself at 2026-02-23 13:07 UTC".to_owned()),
+                ..line("ODOO_1", "March", "the books are away", "local-agent retry ODOO_1")
+            },
             line("note.txt", "", "its name does not end in .md", ""),
             line("böse`datei", "", "", ""),
         ],
