@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use signature::{Approvers, Expect, verify};
 use task::{Body, Location, Mode, Stage, StageName, Task};
 
-use super::{Office, action, id, mail, now, payment, prepare, proposed, signer};
+use super::{Office, action, id, mail, now, passphrase, payment, prepare, proposed, signer};
 use crate::{DeskError, Signer};
 
 fn edited(task: &Task, from: &str, to: &str) -> Task {
@@ -81,7 +81,7 @@ fn invariant_4_nothing_is_approved_that_was_not_seen() {
 
 #[test]
 fn a_key_that_the_approvers_do_not_name_approves_nothing() {
-    let mut office = Office::new();
+    let mut office = Office::with(passphrase);
     let other = tempfile::tempdir().expect("folder");
     let (files, _) = prepare(other.path());
     let task = proposed("EMAIL_1", Some(mail("x")));

@@ -33,15 +33,10 @@ fn approve(office: &Office) -> Result<Kept, DeskError> {
     office.desk.approve(&id("EMAIL_1"), &seen, &Signer::key_file(&office.files.key, None))
 }
 
-/// An office whose key needs no passphrase: hundreds of signatures would take minutes else.
-fn unprotected() -> Office {
-    Office::with(|| Ok(NewKey::Unprotected))
-}
-
 #[test]
 fn an_approval_is_whole_or_none_and_an_acknowledged_one_stands() {
     let set = || {
-        let office = unprotected();
+        let office = Office::new();
         office.put(&proposed("EMAIL_1", Some(mail("Dear Alice"))));
         office
     };
@@ -68,7 +63,7 @@ fn an_approval_is_whole_or_none_and_an_acknowledged_one_stands() {
 #[test]
 fn a_rejection_is_whole_or_none_and_an_acknowledged_one_stands() {
     let set = || {
-        let office = unprotected();
+        let office = Office::new();
         office.put(&proposed("EMAIL_1", Some(mail("Dear Alice"))));
         office
     };
@@ -91,7 +86,7 @@ fn a_rejection_is_whole_or_none_and_an_acknowledged_one_stands() {
 #[test]
 fn a_changed_proposal_is_the_old_one_or_the_new_one() {
     let set = || {
-        let office = unprotected();
+        let office = Office::new();
         office.put(&proposed("EMAIL_1", Some(mail("Dear Alice"))));
         office
     };

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use secrecy::SecretString;
 use signature::{Approvers, verify};
@@ -122,6 +122,16 @@ fn ssh_keygen_verifies_what_is_signed_here() {
     assert!(matches!(run("ssh-keygen", &["-y", "-P", PASSPHRASE, "-f", &key], ""), None | Some(true)));
 }
 
+/// Ends with the test, also with one that fails.
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.0.kill().expect("kill");
+        self.0.wait().expect("wait");
+    }
+}
+
 #[test]
 fn an_ssh_agent_signs_with_a_key_it_holds() {
     let folder = tempfile::tempdir().expect("folder");
@@ -130,8 +140,9 @@ fn an_ssh_agent_signs_with_a_key_it_holds() {
     init(&elsewhere, "owner", || Ok(NewKey::Unprotected)).expect("the key that the agent gets");
     let socket = folder.path().join("agent.sock");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
-    let Ok(mut agent) = agent else { return };
-    while !socket.exists() && agent.try_wait().expect("agent").is_none() {
+    let Ok(agent) = agent else { return };
+    let mut agent = Agent(agent);
+    while !socket.exists() && agent.0.try_wait().expect("agent").is_none() {
         std::thread::yield_now();
     }
     let added = Command::new("ssh-add")
@@ -153,8 +164,6 @@ fn an_ssh_agent_signs_with_a_key_it_holds() {
     let (stranger, _) = prepare(&folder.path().join("stranger"));
     let error = Signer::agent(&socket, &stranger.public_key).sign("x").expect_err("not its key");
     assert!(error.to_string().contains("has not the key"), "{error}");
-    agent.kill().expect("kill");
-    agent.wait().expect("wait");
 }
 
 #[test]
