@@ -91,6 +91,10 @@ install_here() {
   old=$(in_use)
   if [ "$old" = "releases/$id" ]; then
     say "version $version ($id) is in use already"
+    if has_service && systemctl is-active --quiet cloud-agent; then
+      tidy
+      return
+    fi
   else
     if [ ! -d "$root/releases/$id" ]; then
       space=$(df --output=avail -k "$root/releases" | tail -n 1)
@@ -154,12 +158,15 @@ from_here() {
   for bin in "${programs[@]}"; do arguments+=(--bin "$bin"); done
   cargo build --release --locked "${target[@]}" "${arguments[@]}"
   bin=${CARGO_TARGET_DIR:-target}/${target[1]:-}/release
-  there=$(ssh -o BatchMode=yes "$host" mktemp -d)
-  scp -q -o BatchMode=yes "${programs[@]/#/$bin/}" deploy/deploy_cloud.sh "$host:$there/"
-  local status=0
-  ssh -o BatchMode=yes "$host" "sudo -n bash '$there/deploy_cloud.sh' --install '$there'" || status=$?
-  ssh -o BatchMode=yes "$host" "rm -rf '$there'"
-  return "$status"
+  there=$(ssh -o BatchMode=yes "$host" mktemp -d) \
+    || fail "ssh $host does not work from here without asking for something, or its /tmp is full; nothing was changed"
+  # Whatever happens now, nothing of it stays in the machine's /tmp.
+  # shellcheck disable=SC2064
+  trap "ssh -o BatchMode=yes '$host' rm -rf '$there' || true" EXIT
+  scp -q -o BatchMode=yes "${programs[@]/#/$bin/}" deploy/deploy_cloud.sh "$host:$there/" \
+    || fail "the programs could not be copied to $host; nothing was changed (is there room in its /tmp?)"
+  ssh -o BatchMode=yes "$host" "if [ \$(id -u) = 0 ]; then bash '$there/deploy_cloud.sh' --install '$there'
+    else sudo -n bash '$there/deploy_cloud.sh' --install '$there'; fi"
 }
 
 case ${1:-} in

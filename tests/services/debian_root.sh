@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it: a fresh Debian root of this machine's own release.
 
-# debian_root DIR: makes one in DIR, with what git needs. Where AIE_DEBIAN_ROOT names a folder it is kept there, and
+# debian_root DIR: makes one in DIR, with what git needs, and the sshd that a server has. Where AIE_DEBIAN_ROOT names a folder it is kept there, and
 # copied the next time.
 debian_root() {
   local suite mirror kept=${AIE_DEBIAN_ROOT:-}
-  if [ -n "$kept" ] && [ -e "$kept/etc/debian_version" ]; then
+  if [ -n "$kept" ] && [ -e "$kept/usr/sbin/sshd" ]; then
     cp -a "$kept" "$1"
     return
   fi
@@ -14,7 +14,7 @@ debian_root() {
   # shellcheck disable=SC2016
   mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $suite" "Component: main" | head -n 1)
   echo "--- debootstrap $suite"
-  debootstrap --variant=minbase --include=git,ca-certificates,openssh-client "$suite" "$1" "$mirror" > "$1.log" 2>&1 \
+  debootstrap --variant=minbase --include=git,ca-certificates,openssh-client,openssh-server "$suite" "$1" "$mirror" > "$1.log" 2>&1 \
     || { tail -n 20 "$1.log" >&2; return 1; }
   [ -z "$kept" ] || cp -a "$1" "$kept"
 }

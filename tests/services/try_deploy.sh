@@ -2,9 +2,10 @@
 # usage: try_deploy.sh BIN_DIR
 #
 # Runs deploy/setup_local.sh, setup_cloud.sh and deploy_cloud.sh on a Debian root that debootstrap has just made: each twice,
-# an update, a version that does not start, one that dies at once, a full disk. Needs root and debootstrap. The root is
-# a chroot in namespaces of its own; in place of systemd, which does not run in one, a stand-in starts and stops the real
-# cloud agent by the real unit's ExecStart.
+# an update, a version that does not start, one that dies at once, a full disk; then the update over ssh, from outside, to
+# the root's own sshd. Needs root and debootstrap. The root is a chroot in namespaces of its own; in place of systemd,
+# which does not run in one, a stand-in starts and stops the real cloud agent by the real unit's ExecStart. In place of
+# cargo, which another test runs, the programs are there.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 
@@ -51,8 +52,90 @@ enter() {
   mount -t proc proc "$root/proc"
   mount -t tmpfs -o size=700m tmpfs "$root/usr/local/lib"
   mount --bind /dev/null "$root/dev/null"
-  exec chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    AIE_DEPLOY_PATIENCE=10 bash /opt/try_deploy.sh --inside
+  in_root AIE_DEPLOY_PATIENCE=10 bash /opt/try_deploy.sh --inside
+  over_ssh
+  echo "--- all passed"
+}
+
+in_root() {
+  chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"
+}
+
+# deploy_cloud.sh HOST, as its reader runs it: the real ssh and scp, to the sshd of the root.
+over_ssh() {
+  local ssh=$root/srv/ssh outside=${root%/*}/outside owner=$root/root second pid
+  echo "--- deploy_cloud.sh over ssh"
+  ip link set lo up
+  mkdir -p "$ssh" "$root/run/sshd" "$owner/.ssh" "$outside/target/release"
+  mount -t devpts devpts "$root/dev/pts" 2>/dev/null || true
+  ssh-keygen -q -t ed25519 -N '' -f "$outside/key"
+  ssh-keygen -q -t ed25519 -N '' -f "$ssh/host"
+  install -m 600 "$outside/key.pub" "$owner/.ssh/authorized_keys"
+  chmod 700 "$owner/.ssh"
+  printf 'SetEnv AIE_DEPLOY_PATIENCE=10\nSubsystem sftp internal-sftp\n' > "$ssh/config"
+  in_root /usr/sbin/sshd -f /srv/ssh/config -p 2222 -o ListenAddress=127.0.0.1 -o HostKey=/srv/ssh/host -o PidFile=/srv/ssh/pid \
+    -o UsePAM=no -o PasswordAuthentication=no
+  printf 'cloud.example.com %s\n' "$(cut -d' ' -f1,2 "$ssh/host.pub")" > "$outside/known_hosts"
+  cat > "$outside/config" <<C
+Host cloud.example.com
+  HostName 127.0.0.1
+  Port 2222
+  User root
+  HostKeyAlias cloud.example.com
+  IdentityFile $outside/key
+  IdentitiesOnly yes
+  UserKnownHostsFile $outside/known_hosts
+  StrictHostKeyChecking yes
+C
+  # The reader has such lines in ~/.ssh/config.
+  for program in ssh scp; do
+    printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v $program)" "$outside/config" > "$outside/$program"
+    chmod 755 "$outside/$program"
+  done
+  printf '#!/bin/sh\nexit 0\n' > "$outside/cargo"
+  chmod 755 "$outside/cargo"
+  PATH=$outside:$PATH
+  export CARGO_TARGET_DIR=$outside/target
+  deploy() { bash "$here/../../deploy/deploy_cloud.sh" "$@"; }
+  bring() { rm -rf "$outside/target/release" && cp -r "$root/opt/$1" "$outside/target/release"; }
+  used() { readlink "$root/usr/local/lib/ai-employee/current"; }
+  clean() { [ -z "$(find "$root/tmp" -mindepth 1 -maxdepth 1 -name 'tmp.*')" ]; }
+  in_root systemctl start cloud-agent
+
+  expect "a host that is not there is said" says "nothing was changed" deploy nowhere.invalid
+  bring new
+  date +%s%N >> "$outside/target/release/cloud-agent"
+  second=$(used)
+  expect "another version is brought over and takes over" says "gives signs of life" deploy cloud.example.com
+  expect "under its own name" [ "$second" != "$(used)" ]
+  second=$(used)
+  pid=$(cat "$root/run/fake/pid")
+  expect "the same again changes nothing" says "is in use already" deploy cloud.example.com
+  expect "and interrupts nothing" [ "$pid" = "$(cat "$root/run/fake/pid")" ]
+  expect "nothing is left in the machine's /tmp" clean
+
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\n[ "$1" = --version ] && { echo "cloud-agent %s"; exit; }\nexit 1\n' \
+    "$("$root/opt/bin/cloud-agent" --version | cut -d' ' -f2)" > "$outside/target/release/cloud-agent"
+  expect "one that does not come up is rolled back" says "is in use again and runs" deploy cloud.example.com
+  expect "with exit status 1" fails deploy cloud.example.com
+  expect "the one before is in use" [ "$(used)" = "$second" ]
+  expect "and runs" in_root systemctl is-active cloud-agent
+
+  bring bin
+  date +%s%N >> "$outside/target/release/cloud-agent"
+  free=$(df --output=avail -k "$root/usr/local/lib" | tail -n 1)
+  head -c "$(((free - 1024) * 1024))" /dev/zero > "$root/usr/local/lib/filler"
+  expect "a full disk is said, and changes nothing" says "the disk is full" deploy cloud.example.com
+  rm "$root/usr/local/lib/filler"
+  mount -t tmpfs -o size=1m tmpfs "$root/tmp"
+  expect "so is a full /tmp" says "is there room in its /tmp?" deploy cloud.example.com
+  expect "which is empty again afterwards" clean
+  umount "$root/tmp"
+  expect "the one before is in use" [ "$(used)" = "$second" ]
+  expect "and was not even restarted" in_root systemctl is-active cloud-agent
+  in_root systemctl stop cloud-agent
+  kill "$(cat "$ssh/pid")"
 }
 
 # What systemd does of what the scripts ask, with the real program.
@@ -164,7 +247,6 @@ inside() {
   expect "with room again it goes in" says "gives signs of life" bash /opt/deploy/deploy_cloud.sh --install /opt/new
   expect "no more than three versions are kept" [ "$(find /usr/local/lib/ai-employee/releases -mindepth 1 -maxdepth 1 | wc -l)" -le 3 ]
   systemctl stop cloud-agent
-  echo "--- all passed"
 }
 
 version() { /opt/bin/cloud-agent --version | cut -d' ' -f2; }
