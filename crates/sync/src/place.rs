@@ -27,7 +27,7 @@ pub(crate) enum Place {
     SetAside,
     /// `Conflicts/*`
     Conflict,
-    /// `Briefings/*`, `Accounting/*`
+    /// `Briefings/*`, `Accounting/*`, `Templates/*`
     Page,
     /// `Dashboard.md`
     Dashboard,
@@ -66,7 +66,7 @@ impl Place {
         match folder {
             "Inbox" => free(Place::Inbox),
             "Conflicts" => free(Place::Conflict),
-            "Briefings" | "Accounting" => free(Place::Page),
+            "Briefings" | "Accounting" | "Templates" => free(Place::Page),
             "Logs" => log_of(name).map(Place::Log).ok_or(Foreign::Name),
             "Errors" => match Location::parse(path) {
                 Ok(location) => Ok(Place::Task(location)),
@@ -166,6 +166,7 @@ mod tests {
             "Conflicts/EMAIL_1_0123456789ab.md",
             "Logs/2026-02-23_cloud-001.jsonl",
             "Briefings/2026-02-23.md",
+            "Templates/New_task.md",
             "Dashboard.md",
             "STOP",
             ".gitignore",
@@ -195,6 +196,7 @@ mod tests {
             "Inbox/",
             "Logs/notes.txt",
             "Logs/2026-02-23_.jsonl",
+            "Templates/.obsidian.json",
             "Nowhere/x.md",
         ] {
             assert!(Place::parse(path).is_err(), "{path:?}");

@@ -205,6 +205,8 @@ mod tests {
         check("Dashboard.md", false, true, false);
         check("Company_Handbook.md", true, true, false);
         check(".gitignore", true, true, false);
+        check("Templates/New_task.md", true, true, false);
+        check("Templates/New_task.md", false, true, false);
         check("Inbox/note.md", false, true, true);
         check("Inbox/note.md", true, true, false);
     }

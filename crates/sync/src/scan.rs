@@ -26,7 +26,7 @@ mod known;
 const TURN: usize = 1024;
 
 /// The folders whose files are all looked at in every scan; `In_Progress/*` come on top.
-const WARM: [&str; 9] = [
+const WARM: [&str; 10] = [
     "Inbox",
     "Needs_Action",
     "Pending_Approval",
@@ -36,6 +36,7 @@ const WARM: [&str; 9] = [
     "Logs",
     "Briefings",
     "Accounting",
+    "Templates",
 ];
 
 /// The files of the root that travel.

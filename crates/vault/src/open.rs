@@ -9,7 +9,7 @@ use crate::logs::{Heads, LogCache};
 use crate::{LockError, SetAsideError};
 
 /// The folders that every vault has.
-pub const FOLDERS: [&str; 11] = [
+pub const FOLDERS: [&str; 12] = [
     "Inbox",
     "Needs_Action",
     "In_Progress",
@@ -21,6 +21,7 @@ pub const FOLDERS: [&str; 11] = [
     "Logs",
     "Briefings",
     "Accounting",
+    "Templates",
 ];
 
 /// Where files are written before they get their names. One place, so that a start need not
