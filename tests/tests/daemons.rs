@@ -232,7 +232,7 @@ fn a_fresh_clone_rehearses_without_init() {
     }
     assert!(!run(&["list"]).contains("sent"), "and they can be looked at");
     let again = run(&["--dry-run", "--once"]);
-    assert!(again.contains("3 waiting for you (0 new)"), "{again}");
+    assert!(again.contains("3 waiting for you: local-agent review"), "{again}");
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn what_only_looks_works_on_a_machine_that_was_just_set_up() {
         "local-agent status",
         "local-agent list",
         "local-agent log verify",
-        "local-agent --dry-run --mock --role gold --once",
+        "local-agent --dry-run --mock --role gold --data data --once",
     ];
     for command in looks {
         assert!(shown.contains(command), "{command} is not shown any more");

@@ -106,7 +106,7 @@ fn a_person_who_ticks_stop_stops_it_and_retry_goes_on() {
     let waiting = &machine.waiting()[0];
     assert!(waiting["tool"].is_null(), "{waiting}");
     let text = machine.read(&machine.place(ID));
-    assert!(text.contains("stopped in its Plan after 4 step(s)"), "{text}");
+    assert!(text.contains("stopped in its Plan after 4 steps"), "{text}");
     machine.ok(&["--once"]);
     assert_eq!(machine.place(ID), format!("Pending_Approval/APPROVE_{ID}.md"), "it stays stopped");
     machine.ok(&["retry", ID]);

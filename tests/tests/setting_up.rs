@@ -155,6 +155,35 @@ fn one_command_sets_up_each_machine_and_the_join_code_is_all_that_the_cloud_need
 }
 
 #[test]
+fn schedules_that_differ_between_the_machines_are_said_by_both_doctors_and_the_dashboard() {
+    let folder = tempfile::tempdir().expect("folder");
+    let remote = bare(folder.path());
+    let owner = Home::new(folder.path(), "owner");
+    let code = owner.owner(&remote);
+    let cloud = Home::new(folder.path(), "cloud");
+    cloud.ok("cloud-agent", &["init", "--join", &code]);
+    let doctors = || {
+        [(&cloud, "cloud-agent"), (&owner, "local-agent"), (&cloud, "cloud-agent")].map(|(home, program)| {
+            home.ok(program, &["--once"]);
+            String::from_utf8_lossy(&home.run(program, &["doctor"]).stdout).into_owned()
+        })
+    };
+    for found in doctors() {
+        assert!(found.contains("ok    schedules, 4 in UTC"), "{found}");
+    }
+    let config = std::fs::read_to_string(cloud.config()).expect("config.yaml");
+    let other = format!("{config}\nschedules: {{ time_zone: Europe/Berlin }}\n");
+    std::fs::write(cloud.config(), other).expect("config.yaml");
+    let [_, here, there] = doctors();
+    assert!(here.contains("WRONG schedules: the schedules here are not those of cloud-001"), "{here}");
+    assert!(there.contains("WRONG schedules: the schedules here are not those of local-001"), "{there}");
+    // The page is written in the round after the one in which it was heard.
+    owner.ok("local-agent", &["--once"]);
+    let page = std::fs::read_to_string(owner.vault().join("Dashboard.md")).expect("the dashboard");
+    assert!(page.contains("not those of cloud-001"), "{page}");
+}
+
+#[test]
 fn what_is_missing_is_named_at_once_and_what_was_given_is_kept() {
     let folder = tempfile::tempdir().expect("folder");
     let remote = bare(folder.path());
@@ -237,7 +266,10 @@ fn a_set_up_that_could_not_reach_the_remote_goes_on_where_it_stopped() {
     assert!(doctor.status.code() == Some(1) && found.contains("it was not finished"), "{found}");
     bare(folder.path());
     let printed = home.ok("local-agent", &["init"]);
-    assert!(printed.contains("a push to") && printed.contains("cloud-agent init --join AIE1."), "{printed}");
+    assert!(
+        printed.contains("a test push to") && printed.contains("cloud-agent init --join AIE1."),
+        "{printed}"
+    );
     let config = std::fs::read_to_string(home.config()).expect("config.yaml");
     // Without an account nothing becomes sample data by itself.
     assert!(config.contains("dry_run: true") && config.contains("mock_data: false"), "{config}");
@@ -334,6 +366,9 @@ fn a_lost_machine_comes_back_and_what_was_signed_goes_to_the_owner_instead_of_ou
     let folder = tempfile::tempdir().expect("folder");
     let remote = bare(folder.path());
     let (owner, code, saved) = with_an_order(folder.path(), &remote);
+    // The owner's own template of a task is the owner's words, and comes back too.
+    std::fs::write(owner.vault().join("Templates/New_task.md"), "my own template\n").expect("a template");
+    owner.ok("sync-watcher", &["--once"]);
     // It went out, and the machine was lost before the remote heard of it.
     let said = owner.fails(2, "local-agent", &["restore", "--join", &code]);
     assert!(said.contains("this machine is not lost"), "{said}");
@@ -345,7 +380,7 @@ fn a_lost_machine_comes_back_and_what_was_signed_goes_to_the_owner_instead_of_ou
         &["restore", "--join", &code, "--key", &saved, "--old-machine-is-off", "--mode", "sample"],
     );
     for word in [
-        "1 signed orders were on their way",
+        "1 signed order was on its way",
         "EMAIL_1",
         "the one that you saved",
         "no order that was signed before runs again",
@@ -354,6 +389,9 @@ fn a_lost_machine_comes_back_and_what_was_signed_goes_to_the_owner_instead_of_ou
     }
     let task = std::fs::read_to_string(new.vault().join("Errors/EMAIL_1.md")).expect("the task");
     assert!(task.contains("unknown"), "{task}");
+    new.ok("local-agent", &["status"]);
+    let template = std::fs::read_to_string(new.vault().join("Templates/New_task.md")).expect("the template");
+    assert_eq!(template, "my own template\n");
     let live = std::fs::read_to_string(new.config())
         .expect("config.yaml")
         .replace("dry_run: true", "dry_run: false");
@@ -363,7 +401,7 @@ fn a_lost_machine_comes_back_and_what_was_signed_goes_to_the_owner_instead_of_ou
         let log = Command::new("git")
             .arg("-C")
             .arg(&remote)
-            .args(["show", "main~1:Needs_Action/EXECUTE_EMAIL_1.md"])
+            .args(["show", "main~2:Needs_Action/EXECUTE_EMAIL_1.md"])
             .output()
             .expect("git");
         assert!(log.status.success(), "{}", String::from_utf8_lossy(&log.stderr));

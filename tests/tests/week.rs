@@ -292,15 +292,18 @@ fn counted(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_week_with_sleeps_restarts_and_a_forgetful_owner_loses_nothing_and_counts_right() {
     let temp = tempfile::tempdir().expect("a folder");
-    let remote = temp.path().join("remote.git");
+    // A folder that is kept, for whoever wants to see such a week: docs/screens.sh does.
+    let kept = std::env::var_os("AIE_WEEK").map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or(temp.path());
+    let remote = folder.join("remote.git");
     let made = Command::new("git")
         .args(["init", "--quiet", "--bare", "--initial-branch=main"])
         .arg(&remote)
         .status();
     assert!(made.expect("git").success());
     let clock = Arc::new(FixedClock::new(start()));
-    let cloud = Agent::setup(temp.path(), &remote, Program::CloudAgent, "cloud-001");
-    let local = Agent::setup(temp.path(), &remote, Program::LocalAgent, "local-001");
+    let cloud = Agent::setup(folder, &remote, Program::CloudAgent, "cloud-001");
+    let local = Agent::setup(folder, &remote, Program::LocalAgent, "local-001");
     let files = KeyFiles::in_data(local.data.root());
     let owner = approval::init(&files, "owner", || Ok(NewKey::Unprotected)).expect("init");
     let world = Arc::new(Counter::default());

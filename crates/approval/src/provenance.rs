@@ -104,6 +104,8 @@ struct Sources {
     /// In small letters, blanks as one.
     own: String,
     people: BTreeSet<String>,
+    /// Digits of those of them that are telephone numbers.
+    phones: BTreeSet<String>,
     message: String,
     own_values: BTreeSet<Marked>,
     message_values: BTreeSet<Marked>,
@@ -120,7 +122,13 @@ impl Sources {
             .iter()
             .chain(&front.reply_to)
             .chain(&front.to)
-            .map(|text| address(text).to_lowercase());
+            .map(|text| address(text).to_lowercase())
+            .collect::<BTreeSet<String>>();
+        let phones = people
+            .iter()
+            .filter(|who| who.starts_with('+'))
+            .map(|who| who.chars().filter(char::is_ascii_digit).collect())
+            .collect();
         let body = Body::parse(&task.body);
         let mut message: Vec<String> =
             [&front.subject, &front.source_id].into_iter().flatten().cloned().collect();
@@ -137,7 +145,8 @@ impl Sources {
             own_amounts: values::amounts(&own),
             own: plain(&own),
             message: plain(&message),
-            people: people.collect(),
+            people,
+            phones,
         }
     }
 
@@ -161,6 +170,7 @@ impl Sources {
             },
             Kind::Link | Kind::Address | Kind::Account | Kind::Phone | Kind::Number => match () {
                 () if among(&self.own_values) || self.is_own_place(value) => Origin::Own,
+                () if value.kind == Kind::Phone && self.phones.contains(&key) => Origin::People,
                 () if self.people.contains(&key) => Origin::People,
                 () if among(&self.message_values) || by_words(&self.message) => Origin::Message,
                 () => Origin::Nowhere,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use task::{
     Action, AgentId, Body, Call, Digest, FrontMatter, Mode, OrderError, Server, StepState, Task, TaskKind,
-    action_digest,
+    action_digest, counted,
 };
 
 use crate::payee::Standing;
@@ -278,7 +278,7 @@ fn confirmation(
 ) -> String {
     let mut out = format!("{} order: {}\n", setting.mode, headline(action));
     if !warnings.is_empty() {
-        out.push_str(&format!("{} warning(s):\n", warnings.len()));
+        out.push_str(&format!("{}:\n", counted(warnings.len(), "warning")));
         for warning in warnings {
             out.push_str(&format!("  {warning}\n"));
         }
@@ -301,7 +301,7 @@ fn headline(action: &Action) -> String {
                 }
             }
             if !mail.attachments.is_empty() {
-                text.push_str(&format!(", {} attachment(s)", mail.attachments.len()));
+                text.push_str(&format!(", {}", counted(mail.attachments.len(), "attachment")));
             }
             format!("{text}: {}", visible(&mail.subject))
         }
@@ -313,10 +313,10 @@ fn headline(action: &Action) -> String {
             let total =
                 total.map_or_else(|| "a sum beyond reckoning".into(), |sum| sum.normalize().to_string());
             format!(
-                "create an invoice draft for {}: {total} {} before tax, {} line(s), books {account}",
+                "create an invoice draft for {}: {total} {} before tax, {}, books {account}",
                 visible(&invoice.partner),
                 invoice.currency,
-                invoice.lines.len()
+                counted(invoice.lines.len(), "line")
             )
         }
         Call::PostInvoice(posting) => format!(
@@ -328,9 +328,9 @@ fn headline(action: &Action) -> String {
         ),
         Call::DraftSocialPost(draft) => {
             format!(
-                "keep a {:?} post as a draft for {account}: {} characters",
+                "keep a {:?} post as a draft for {account}: {}",
                 draft.platform,
-                draft.text.chars().count()
+                counted(draft.text.chars().count(), "character")
             )
         }
         Call::PostFacebook(post)
@@ -345,16 +345,16 @@ fn headline(action: &Action) -> String {
             };
             let answer = post.reply_to.as_deref().map(|id| format!(" in answer to {}", visible(id)));
             format!(
-                "post on {place} as {account}{}: {} characters, {} file(s)",
+                "post on {place} as {account}{}: {}, {}",
                 answer.unwrap_or_default(),
-                post.text.chars().count(),
-                post.media.len()
+                counted(post.text.chars().count(), "character"),
+                counted(post.media.len(), "file")
             )
         }
         Call::SendWhatsapp(message) => format!(
-            "send a WhatsApp message from {account} to {}: {} characters",
+            "send a WhatsApp message from {account} to {}: {}",
             visible(&message.to),
-            message.text.chars().count()
+            counted(message.text.chars().count(), "character")
         ),
         Call::InitiatePayment(payment) => format!(
             "pay {} {} to {}, IBAN {}, from {account}, reference {}",

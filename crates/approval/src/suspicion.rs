@@ -2,7 +2,7 @@
 //! that may be forged, answers that go elsewhere.
 
 use serde_json::Value;
-use task::{Action, Call, FrontMatter};
+use task::{Action, Call, FrontMatter, counted};
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::{MixedScript as _, skeleton};
 
@@ -96,7 +96,8 @@ fn text(key: &str, text: &str, found: &mut Vec<String>) {
         hidden.dedup();
         let kinds: Vec<String> = hidden.iter().take(5).map(|&c| format!("U+{:04X}", u32::from(c))).collect();
         found.push(format!(
-            "{key} has {count} control or invisible character(s): {}; they are written out below",
+            "{key} has {}: {}; written out below",
+            counted(count, "control or invisible character"),
             kinds.join(", ")
         ));
     }

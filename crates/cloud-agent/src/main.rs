@@ -5,7 +5,6 @@ mod cli;
 mod commands;
 mod granted;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,10 +86,13 @@ async fn once(setup: &Setup, composed: Composed, shutdown: &Shutdown) -> Result<
     let mut duties = CloudDuties(vitals);
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     let sample = if setup.modes.mock_data { ", sample data" } else { "" };
-    let text =
-        format!("{} (cloud{sample}), vault {}\n{}", setup.agent, setup.vault_path.display(), found.summary());
-    // A reader that went away is no failure.
-    let _ = std::io::stdout().lock().write_all(daemon::shown(&text).as_bytes());
+    let text = format!(
+        "{} (cloud), drafts only{sample}, vault {}\n{}",
+        setup.agent,
+        setup.vault_path.display(),
+        found.summary()
+    );
+    daemon::print(&text)?;
     if found.remote_failed {
         return Err(Failure::failed(
             "the vault and the remote could not be brought together; what was not exchanged waits for the next time",

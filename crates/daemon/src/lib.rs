@@ -49,6 +49,7 @@ mod setup;
 mod shutdown;
 mod supervisor;
 mod terminal;
+mod wrap;
 
 pub use args::{CommonArgs, Flags, HandbookCommand, ModeArgs, parse_bool};
 pub use credentials::credentials;
@@ -66,4 +67,4 @@ pub use secret::SecretError;
 pub use setup::{Program, Setup, load, load_in};
 pub use shutdown::{Ending, GRACE, Shutdown};
 pub use supervisor::{Pulse, Supervisor};
-pub use terminal::{ask, print, shown, shown_json};
+pub use terminal::{ask, print, print_json, shown, shown_json};

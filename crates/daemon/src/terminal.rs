@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, Write as _};
 
+use crate::wrap::wrapped;
 use crate::{Failure, OrFailure as _};
 
 /// `text` with everything written out that a terminal would act upon instead of showing it, but
@@ -35,10 +36,30 @@ pub fn shown_json(text: &str) -> String {
     out
 }
 
-/// Prints to stdout; a reader that went away (`| head`) is no failure.
+/// Prints to stdout, for people: in a terminal, long lines are broken at blanks.
 pub fn print(text: &str) -> Result<(), Failure> {
+    let text = shown(text);
+    match columns() {
+        Some(columns) => print_raw(&wrapped(&text, columns)),
+        None => print_raw(&text),
+    }
+}
+
+/// Prints a JSON value to stdout.
+pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print_raw(&shown_json(&format!("{value:#}\n")))
+}
+
+/// How wide the terminal is, if stdout is one.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// A reader that went away (`| head`) is no failure.
+fn print_raw(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(shown(text).as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::failed("cannot print").because(error))
         }

@@ -125,7 +125,7 @@ pub enum Draft {
 #[derive(Debug, thiserror::Error)]
 pub enum DraftError {
     /// A template does not render.
-    #[error("template {name} does not render")]
+    #[error("template {name} does not render: {source}")]
     Template {
         /// Its file's name.
         name: &'static str,
@@ -161,6 +161,24 @@ pub enum BuildError {
         /// Why.
         #[source]
         source: Box<minijinja::Error>,
+    },
+    /// The owner's template asks for what no template gets.
+    #[error("template {} asks for {unknown}, which it does not get; it gets {known}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for.
+        unknown: String,
+        /// What there is.
+        known: String,
+    },
+    /// A template that stands in for none.
+    #[error("{} is no template that is ever used; the names are {names}", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The names that are used.
+        names: String,
     },
     /// The client of the language model cannot be made.
     #[error("cannot set up the language model: {0}")]

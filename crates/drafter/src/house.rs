@@ -74,7 +74,7 @@ fn kept(request: &Request<'_>, draft: Draft) -> Draft {
         plan.insert(0, format!("{who} is a VIP of the handbook: high priority"));
     }
     if let Some(hours) = &house.working_hours
-        && !hours.open(request.now.with_timezone(&chrono::Local).naive_local())
+        && !hours.open(request.now, &chrono::Local)
     {
         plan.push(format!("drafted outside of the working hours ({hours})"));
     }

@@ -24,6 +24,15 @@ pub struct Coverage {
     pub last_error: Option<String>,
 }
 
+impl Coverage {
+    /// The source's name as people read it: one of samples says so.
+    pub fn name(&self) -> String {
+        self.source
+            .strip_suffix(":mock")
+            .map_or_else(|| self.source.clone(), |name| format!("{name} (sample)"))
+    }
+}
+
 /// What is known of another agent's life, all by the observer's own clock.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Peer {

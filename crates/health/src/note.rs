@@ -2,17 +2,22 @@
 //! `[A-Za-z0-9_.=-]` only, at most 200 of them.
 //!
 //! `gmail=1771816500.ok_x=0.bad_dry` says: mail is complete up to that second, X never was and is
-//! failing, and the flag `dry` is set. What does not read as that is left out, because it comes
+//! failing, and the flag `dry` is set. `role=cloud` and `schedules=3fa1c08e` say as what the agent
+//! runs, and which schedules it keeps. What does not read as that is left out, because it comes
 //! from another machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use config::Channel;
+use task::{Digest, Role};
 
 use crate::Coverage;
 
 const LONGEST: usize = 200;
+
+/// So many digits of a digest tell two configurations apart; nobody gains by making them collide.
+const SHORT: usize = 8;
 
 /// How far one channel is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +33,10 @@ pub struct ChannelNote {
 pub struct Note {
     /// By channel; with several accounts, what holds for the one that is furthest behind.
     pub channels: BTreeMap<Channel, ChannelNote>,
+    /// As what it runs.
+    pub role: Option<Role>,
+    /// The digest of its schedules, in short: [`SHORT`] hexadecimal digits.
+    pub schedules: Option<String>,
     /// Words of 1 to 20 of `[a-z0-9-]`, such as `dry` or `stopped`.
     pub flags: BTreeSet<String>,
 }
@@ -50,7 +59,18 @@ impl Note {
                 .or_insert(own);
         }
         let flags = flags.iter().filter(|flag| is_flag(flag)).map(|flag| (*flag).to_owned()).collect();
-        Self { channels, flags }
+        Self { channels, role: None, schedules: None, flags }
+    }
+
+    /// With the agent's role, and the digest of its schedules.
+    pub fn of_agent(self, role: Role, schedules: &Digest) -> Self {
+        Self { role: Some(role), schedules: Some(schedules.hex()[..SHORT].to_owned()), ..self }
+    }
+
+    /// Whether an agent that says this keeps other schedules than `own`; one that says nothing of
+    /// them does not count.
+    pub fn keeps_other_schedules(&self, own: &Digest) -> bool {
+        self.schedules.as_deref().is_some_and(|said| said != &own.hex()[..SHORT])
     }
 
     /// The text. Flags that no longer fit are left out.
@@ -60,7 +80,9 @@ impl Note {
             let until = note.complete_until.map_or(0, |at| at.timestamp().max(0));
             format!("{}={until}.{}", channel.name(), if note.failing { "bad" } else { "ok" })
         });
-        for part in channels.chain(self.flags.iter().cloned()) {
+        let role = self.role.map(|role| format!("role={role}"));
+        let schedules = self.schedules.iter().map(|digest| format!("schedules={digest}"));
+        for part in channels.chain(role).chain(schedules).chain(self.flags.iter().cloned()) {
             if text.len() + 1 + part.len() <= LONGEST {
                 if !text.is_empty() {
                     text.push('_');
@@ -80,6 +102,12 @@ impl Note {
                     note.flags.insert(part.to_owned());
                 }
                 None => {}
+                Some(("role", role)) => note.role = role.parse().ok(),
+                Some(("schedules", digest)) => {
+                    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+                    let fits = digest.len() == SHORT && digest.bytes().all(hex);
+                    note.schedules = fits.then(|| digest.to_owned());
+                }
                 Some((name, state)) => {
                     let channel = Channel::ALL.into_iter().find(|channel| channel.name() == name);
                     let (Some(channel), Some((until, flag))) = (channel, state.split_once('.')) else {
@@ -94,6 +122,17 @@ impl Note {
             }
         }
         note
+    }
+}
+
+/// What a flag in a heartbeat means.
+pub fn flag_in_words(flag: &str) -> &str {
+    match flag {
+        "dry" => "dry run",
+        "handbook" => "its handbook is not the one accepted there",
+        "acting-credential" => "it holds a credential that may act",
+        "token-scopes-unknown" => "what its mail token may do is not known",
+        other => other,
     }
 }
 
@@ -129,6 +168,14 @@ mod tests {
         );
         assert_eq!(note.encode(), "gmail=1771816000.bad_x=0.ok_dry");
         assert_eq!(Note::decode(&note.encode()), note);
+        let note = note.of_agent(Role::Cloud, &Digest::of("schedules"));
+        let (front, _) =
+            note.encode().rsplit_once('_').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("parts");
+        assert!(front.starts_with("gmail=1771816000.bad_x=0.ok_role=cloud_schedules="), "{front}");
+        assert_eq!(Note::decode(&note.encode()), note);
+        assert!(!note.keeps_other_schedules(&Digest::of("schedules")));
+        assert!(note.keeps_other_schedules(&Digest::of("others")));
+        assert!(!Note::decode("dry").keeps_other_schedules(&Digest::of("others")), "it says nothing of them");
     }
 
     #[test]
@@ -138,12 +185,14 @@ mod tests {
         let note = Note::of(
             &all,
             &["dry", "stopped", "aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbb", "cccccccccccccccccccc"],
-        );
+        )
+        .of_agent(Role::Local, &Digest::of("schedules"));
         let text = note.encode();
         assert!(text.len() <= 200, "{}", text.len());
         assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "_.=-".contains(c)));
         assert!(!text.contains("..") && !text.ends_with('.'));
-        assert_eq!(Note::decode(&text).channels, note.channels);
+        let read = Note::decode(&text);
+        assert_eq!((read.channels, read.role, read.schedules), (note.channels, note.role, note.schedules));
     }
 
     #[test]
@@ -160,6 +209,9 @@ mod tests {
             "ü".repeat(300).as_str(),
         ] {
             assert!(Note::decode(text).channels.is_empty(), "{text}");
+        }
+        for text in ["role=emperor", "schedules=xyz", "schedules=0123456789", "schedules=0123456G"] {
+            assert_eq!(Note::decode(text), Note::default(), "{text}");
         }
         assert_eq!(
             Note::decode("gmail=9223372036854775807.ok").channels[&Channel::Gmail].complete_until,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use config::Duty;
 use reports::Standing;
 use reports::briefing::{Briefing, Written};
-use task::Clock;
+use task::{Clock, counted};
 use vault::Vault;
 use worker::{Clerk, ClerkError, Performed};
 
@@ -55,12 +55,12 @@ pub(crate) fn summary(briefing: &Briefing, written: &Written) -> String {
         .as_ref()
         .map_or_else(String::new, |kept| format!("; what was written on the page before is kept in {kept}"));
     format!(
-        "{}: {} tasks drafted, {} approved, {} carried out, {} suggestions{kept}",
+        "{}: {} drafted, {} approved, {} carried out, {}{kept}",
         written.path,
-        total.drafted,
+        counted(total.drafted, "task"),
         total.approved,
         total.done,
-        briefing.suggestions.len()
+        counted(briefing.suggestions.len(), "suggestion")
     )
 }
 

@@ -1,7 +1,6 @@
 //! The daemon, and one round of it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,9 +59,7 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     duties.see_to_errors().await;
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
-    let text = account(setup, &found, &duties);
-    // A reader that went away is no failure.
-    let _ = std::io::stdout().lock().write_all(daemon::shown(&text).as_bytes());
+    daemon::print(&account(setup, &found, &duties))?;
     if found.remote_failed {
         return Err(Failure::failed(
             "the vault and the remote could not be brought together; what was not exchanged waits for the next time",
@@ -101,16 +98,12 @@ fn account(setup: &Setup, found: &Found, duties: &OwnersDuties) -> String {
         let _ = writeln!(text, "  {}: {}", entry.id, crate::duties::sentence(entry));
     }
     let waiting = found.worked.iter().filter(|(_, stage)| *stage == Stage::PendingApproval).count();
-    match (duties.waiting(), setup.modes.dry_run) {
-        (0, _) => text.push_str("nothing waits for you\n"),
-        (n, true) => {
-            let _ = writeln!(
-                text,
-                "{n} waiting for you ({waiting} new): local-agent review; in a dry run nothing is sent"
-            );
-        }
-        (n, false) => {
-            let _ = writeln!(text, "{n} waiting for you ({waiting} new): local-agent review");
+    match duties.waiting() {
+        0 => text.push_str("nothing waits for you\n"),
+        n => {
+            let new = if waiting > 0 { format!(", {waiting} drafted just now") } else { String::new() };
+            let dry = if setup.modes.dry_run { "; in a dry run nothing is sent" } else { "" };
+            let _ = writeln!(text, "{n} waiting for you{new}: local-agent review{dry}");
         }
     }
     text

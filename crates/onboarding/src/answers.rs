@@ -21,6 +21,13 @@ pub enum Means {
 }
 
 impl Means {
+    /// What a configuration's switches mean; nothing, where they are set in a way that `init` does not set them.
+    pub fn of(dry_run: bool, mock_data: bool) -> Option<Self> {
+        [Means::Sample, Means::Rehearse, Means::Live]
+            .into_iter()
+            .find(|means| means.switches() == (dry_run, mock_data))
+    }
+
     /// `modes.dry_run`, `modes.mock_data`.
     pub fn switches(self) -> (bool, bool) {
         match self {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use daemon::Setup;
-use task::SystemClock;
+use task::{Role, SystemClock};
 use vault::Vault;
 pub use worker::programs_folder;
 
@@ -60,7 +60,7 @@ pub fn files(setup: &Setup) -> Vec<Finding> {
         None => Finding::wrong(
             "configuration",
             "there is no config.yaml, so that everything is as by default",
-            "run init",
+            format!("{}-agent init", if setup.role == Role::Cloud { "cloud" } else { "local" }),
         ),
     }];
     if let Some(path) = setup.env.file() {
@@ -99,6 +99,14 @@ pub fn private(what: &str, path: &Path) -> Finding {
     }
 }
 
+/// So many bytes, as people say it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
+    }
+}
+
 fn disk(what: &str, path: &Path, setup: &Setup) -> Finding {
     let least = setup.config.health.disk_free_megabytes;
     match health::disk_free(path) {
@@ -110,8 +118,21 @@ fn disk(what: &str, path: &Path, setup: &Setup) -> Finding {
             ),
             "make room",
         ),
-        Ok(free) => Finding::ok(format!("{what}, {} MB free", free >> 20)),
+        Ok(free) => Finding::ok(format!("{what}, {} free", size(free))),
         Err(error) => Finding::wrong(what, error.to_string(), ""),
+    }
+}
+
+/// That the schedules can be read, and are those of the other machine, as far as it was heard.
+pub fn schedules(setup: &Setup, now: DateTime<Utc>) -> Finding {
+    let calendar = match worker::calendar(setup) {
+        Ok(calendar) => calendar,
+        Err(failure) => return Finding::wrong("schedules", failure.to_string(), ""),
+    };
+    let peers = worker::Peers::load(setup.data.root());
+    match peers.other_schedules(&calendar.digest(), now) {
+        Some((what, remedy)) => Finding::wrong("schedules", what, remedy),
+        None => Finding::ok(format!("schedules, {} in {}", calendar.plans().len(), calendar.zone())),
     }
 }
 

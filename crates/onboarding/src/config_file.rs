@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 use vault::durable;
 
+use crate::config_edit::edited;
+
 /// What stands above a file that was written here.
 const HEADER: &str = "\
 # The AI Employee's configuration on this machine; delete a line to have its default back.
@@ -63,8 +65,8 @@ pub enum Written {
     Changed(PathBuf),
 }
 
-/// Brings the file at `path` to say `changes`. What it says besides stays; comments are lost when
-/// something is changed, and the old file is kept beside the new one.
+/// Brings the file at `path` to say `changes`. What it says besides stays, with its comments, where
+/// it is; the old file is kept beside the new one.
 pub fn write(path: &Path, changes: &Changes) -> Result<Written, Failure> {
     let old = match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
@@ -107,8 +109,8 @@ fn parse(text: &str, path: &Path) -> Result<Config, Failure> {
 }
 
 fn merged(old: &str, changes: &Changes) -> Result<String, Failure> {
-    let old: Value = serde_yaml::from_str(old).or_usage("the configuration is no YAML")?;
-    let mut all = match old {
+    let before: Value = serde_yaml::from_str(old).or_usage("the configuration is no YAML")?;
+    let mut all = match before {
         Value::Mapping(all) => all,
         _ => Mapping::new(),
     };
@@ -128,8 +130,14 @@ fn merged(old: &str, changes: &Changes) -> Result<String, Failure> {
             _ => drop(all.insert(key.clone(), value.clone())),
         }
     }
+    if !old.trim().is_empty()
+        && let Some(text) = edited(old, &all)
+    {
+        return Ok(text);
+    }
+    // A new file, or one in which the place of a value cannot be told: there the comments are in the old file alone.
     let text = serde_yaml::to_string(&Value::Mapping(all)).or_failed("cannot write the configuration")?;
-    Ok(format!("{HEADER}\n{text}"))
+    Ok(format!("{HEADER}\n{}\n", text.trim_end()))
 }
 
 /// Keys that say nothing are left out.
@@ -178,7 +186,9 @@ mod tests {
         std::fs::write(&path, old).expect("written");
         let Written::Changed(kept) = write(&path, &changes()).expect("written") else { panic!("changed") };
         assert_eq!(std::fs::read_to_string(kept).expect("kept"), old);
-        let config = parse(&std::fs::read_to_string(&path).expect("text"), &path).expect("a configuration");
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(text.starts_with("# mine\nsync: { enabled: true, interval_seconds: 7, remote: "), "{text}");
+        let config = parse(&text, &path).expect("a configuration");
         assert_eq!((config.sync.interval_seconds, config.sync.enabled), (7, true));
         assert_eq!(config.limits.tool_per_day, 9);
         let addresses: Vec<&str> = config.mail.iter().map(|account| account.address.as_str()).collect();

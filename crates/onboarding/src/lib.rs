@@ -14,6 +14,7 @@
 
 mod answers;
 pub mod checks;
+mod config_edit;
 pub mod config_file;
 pub mod env_file;
 mod join;

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDateTime, NaiveTime, Timelike as _, Weekday};
+use chrono::{DateTime, Datelike as _, NaiveTime, TimeZone, Timelike as _, Utc, Weekday};
+use chrono_tz::Tz;
 use config::Ceiling;
 use serde::Deserialize;
 use task::{Currency, excerpt, iban};
@@ -19,7 +20,7 @@ pub struct House {
     /// Languages that are answered in, ISO 639-1; the first one stands in for all others. Empty: whatever
     /// there is a template for.
     pub languages: Vec<String>,
-    /// When somebody is there, in this machine's local time.
+    /// When somebody is there.
     pub working_hours: Option<WorkingHours>,
     /// Whose messages come first.
     pub vips: Vec<Sender>,
@@ -61,6 +62,16 @@ pub struct WorkingHours {
     /// `"17:00"`
     #[serde(deserialize_with = "clock")]
     pub to: NaiveTime,
+    /// Where these hours hold, such as `Europe/Berlin`; where the machine is when absent.
+    #[serde(default, deserialize_with = "zone")]
+    pub time_zone: Option<Tz>,
+}
+
+fn zone<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Tz>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        serde::de::Error::custom(format!("{:?} is no time zone such as \"Europe/Berlin\"", excerpt(&text)))
+    })
 }
 
 fn clock<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NaiveTime, D::Error> {
@@ -114,9 +125,12 @@ fn digits(text: &str) -> String {
 }
 
 impl WorkingHours {
-    /// Whether somebody is there then, local time.
-    pub fn open(&self, local: NaiveDateTime) -> bool {
-        use chrono::Datelike as _;
+    /// Whether somebody is there then. `machine`: the zone that counts where the handbook names none.
+    pub fn open<Z: TimeZone>(&self, now: DateTime<Utc>, machine: &Z) -> bool {
+        let local = match self.time_zone {
+            Some(zone) => now.with_timezone(&zone).naive_local(),
+            None => now.with_timezone(machine).naive_local(),
+        };
         self.days.contains(&local.weekday()) && (self.from..self.to).contains(&local.time())
     }
 }
@@ -125,7 +139,8 @@ impl std::fmt::Display for WorkingHours {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let days: Vec<String> = self.days.iter().map(Weekday::to_string).collect();
         let time = |time: NaiveTime| format!("{:02}:{:02}", time.hour(), time.minute());
-        write!(f, "{} {}–{}", days.join(", "), time(self.from), time(self.to))
+        write!(f, "{} {}–{}", days.join(", "), time(self.from), time(self.to))?;
+        self.time_zone.map_or(Ok(()), |zone| write!(f, " {}", zone.name()))
     }
 }
 
@@ -292,8 +307,9 @@ mod tests {
         .expect("a house");
         assert_eq!(house.payees[0].iban, "DE89370400440532013000");
         assert_eq!(house.working_hours.as_ref().expect("hours").to_string(), "Mon, Tue 09:00–17:30");
-        let at = |text: &str| house.working_hours.as_ref().expect("hours").open(text.parse().expect("time"));
-        assert!(at("2026-11-30T09:00:00") && !at("2026-11-30T17:30:00") && !at("2026-12-02T12:00:00"));
+        let at =
+            |text: &str| house.working_hours.as_ref().expect("hours").open(text.parse().expect("time"), &Utc);
+        assert!(at("2026-11-30T09:00:00Z") && !at("2026-11-30T17:30:00Z") && !at("2026-12-02T12:00:00Z"));
         assert!(
             house.is_vip("Alice@Example.com")
                 && house.is_vip("x@mail.big.example")
@@ -310,6 +326,23 @@ mod tests {
         }
         let ceiling = &house.ceilings[&"EUR".parse().expect("currency")];
         assert_eq!(ceiling.single.to_string(), "500.00");
+    }
+
+    #[test]
+    fn working_hours_hold_where_the_handbook_says_and_not_where_the_machine_stands() {
+        let hours = |zone: &str| {
+            let front = format!("working_hours: {{ days: [mon], from: '09:00', to: '17:00'{zone} }}");
+            read(&front).expect("a house").working_hours.expect("hours")
+        };
+        // 08:30 in London in winter, 09:30 in Berlin, 17:30 in Tokyo.
+        let now: DateTime<Utc> = "2026-11-30T08:30:00Z".parse().expect("time");
+        let berlin = hours(", time_zone: Europe/Berlin");
+        assert!(berlin.open(now, &Utc) && berlin.open(now, &Tz::Asia__Tokyo));
+        assert_eq!(berlin.to_string(), "Mon 09:00–17:00 Europe/Berlin");
+        let machine = hours("");
+        assert!(!machine.open(now, &Utc) && machine.open(now, &Tz::Europe__Berlin));
+        let error = read("working_hours: { days: [mon], from: '09:00', to: '17:00', time_zone: Berlin }");
+        assert!(error.expect_err("no zone").contains("\"Berlin\" is no time zone"));
     }
 
     #[test]

@@ -143,6 +143,17 @@ impl HouseRules {
         split(handbook).map_or(handbook, |(_, words)| words)
     }
 
+    /// What an owner says in a handbook: its words, and the lines of its front matter that are no comments. The sample's
+    /// examples are comments, and a payee who stands in one is nobody that this owner knows.
+    pub fn said(handbook: &str) -> String {
+        let (front, words) = split(handbook).unwrap_or((None, handbook));
+        let rules = front.unwrap_or_default().lines().filter_map(|line| {
+            let rule = line.split(" #").next().unwrap_or_default();
+            (!rule.trim_start().starts_with('#')).then_some(rule)
+        });
+        rules.chain([words]).collect::<Vec<_>>().join("\n")
+    }
+
     /// The limits under these rules: each is the lower of the two.
     pub fn tighten(&self, limits: &Limits) -> Tightened {
         let mut sieve = Sieve::default();
@@ -230,6 +241,18 @@ mod tests {
 
     fn tightened(front: &str) -> Tightened {
         HouseRules::read(&format!("---\n{front}\n---\n# Handbook\n")).expect(front).tighten(&limits())
+    }
+
+    #[test]
+    fn an_example_in_the_sample_is_not_what_the_owner_says() {
+        let handbook = "---\n# payees: [{ name: Muster GmbH }]\nvips: [alice@example.com]   # not bob@example.com\n---\n# Ours\n\nWe pay Weber.\n";
+        let said = HouseRules::said(handbook);
+        for (word, is) in
+            [("Muster", false), ("alice@", true), ("bob@", false), ("Weber", true), ("# Ours", true)]
+        {
+            assert_eq!(said.contains(word), is, "{word}: {said}");
+        }
+        assert_eq!(HouseRules::said("We pay Weber.\n"), "We pay Weber.\n");
     }
 
     #[test]

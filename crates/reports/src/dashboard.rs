@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use task::Digest;
 
+use crate::chart;
 use crate::text::{is_visible, shown};
 use crate::{AgentState, BOTTLENECK, ChannelState, Inputs, ResultKind, TaskLine};
 
@@ -186,7 +187,8 @@ impl Page {
                 AgentState::Silent => "🔴 **silent**",
                 AgentState::Off => "⚪ off",
             };
-            let flags: String = agent.flags.iter().map(|flag| format!(", {}", cell(flag))).collect();
+            let flags: String =
+                agent.flags.iter().map(|flag| format!(", {}", cell(health::flag_in_words(flag)))).collect();
             let role = agent.role.map_or(String::new(), |role| role.to_string());
             let last = self.time(agent.last_sign, "never");
             self.line(format!("| {} | {role} | {state}{flags} | {last} |", agent.agent));
@@ -261,22 +263,18 @@ impl Page {
         if self.still {
             return;
         }
-        let series = |count: fn(&crate::Day) -> u32| {
-            inputs.week.iter().map(|(_, day)| count(day).to_string()).collect::<Vec<_>>().join(", ")
+        let series = |count: fn(&crate::Day) -> u32| -> Vec<usize> {
+            inputs.week.iter().map(|(_, day)| count(day) as usize).collect()
         };
-        let days: Vec<String> =
-            inputs.week.iter().map(|(day, _)| format!("\"{}\"", day.format("%a %-d"))).collect();
-        let highest = inputs.week.iter().map(|(_, d)| d.drafted.max(d.executed).max(d.failed)).max();
-        let text = format!(
-            "```mermaid\nxychart-beta\n    title \"Tasks per day: drafted (bars), carried out (line), failed (line)\"\n    \
-             x-axis [{}]\n    y-axis \"tasks\" 0 --> {}\n    bar [{}]\n    line [{}]\n    line [{}]\n```\n",
-            days.join(", "),
-            highest.unwrap_or_default().max(1),
-            series(|day| day.drafted),
-            series(|day| day.executed),
-            series(|day| day.failed),
-        );
-        self.line(text);
+        let days: Vec<String> = inputs.week.iter().map(|(day, _)| day.format("%a %-d").to_string()).collect();
+        self.line(chart::per_day(&days, &series(|day| day.drafted), &series(|day| day.executed)));
+        // In words: a second line in the chart would differ by its colour alone.
+        let failed: Vec<String> = (inputs.week.iter().filter(|(_, day)| day.failed > 0))
+            .map(|(date, day)| format!("{} on {}", day.failed, date.format("%a %-d")))
+            .collect();
+        if !failed.is_empty() {
+            self.line(format!("Failed: {}.\n", failed.join(", ")));
+        }
     }
 
     fn more(&mut self, more: usize) {

@@ -153,7 +153,7 @@ fn proposal(vault: &Vault, entry: &Entry) -> TaskLine {
     let front = file.task.front;
     line.who = front.from.unwrap_or_default();
     line.what = match (&front.action, front.question) {
-        (Some(action), _) => format!("{} as {}", action.call.tool(), action.account),
+        (Some(action), _) => action.call.brief(),
         (None, Some(question)) => format!("needs you: {question}"),
         (None, None) => "needs you".to_owned(),
     };

@@ -57,7 +57,7 @@ pub struct TaskLine {
     pub subject: String,
     /// Sender, agent, or why it was set aside.
     pub who: String,
-    /// The proposed tool and account, or that a person is needed.
+    /// What is proposed, or that a person is needed.
     pub what: String,
     /// What happens to it without the owner, in words.
     pub by_itself: Option<String>,
@@ -111,7 +111,7 @@ impl AgentSign {
         });
         Self {
             agent,
-            role: None,
+            role: note.role,
             last_sign: changed_at,
             channels: channels.collect(),
             flags: note.flags.into_iter().collect(),
@@ -254,7 +254,7 @@ pub(crate) fn channel_lines(
             };
             lines.push(ChannelLine {
                 agent: agent.agent.clone(),
-                source: source.source.clone(),
+                source: source.name(),
                 channel: source.channel,
                 state,
                 complete_until: source.complete_until,

@@ -10,6 +10,7 @@
 //! or format anything. Nothing here executes or decides.
 
 pub mod briefing;
+mod chart;
 mod dashboard;
 mod gather;
 mod inputs;

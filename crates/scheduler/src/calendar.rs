@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use config::{Duty, Schedule, Schedules};
-use task::{Body, FrontMatter, Priority, Task, TaskId, TaskKind};
+use task::{Body, Digest, FrontMatter, Priority, Task, TaskId, TaskKind};
 
 use crate::pattern::Pattern;
 
@@ -89,6 +89,15 @@ impl Calendar {
     /// All schedules, by name.
     pub fn plans(&self) -> &[Plan] {
         &self.plans
+    }
+
+    /// What tells these schedules from others: time zone, patterns, and what each makes. Two machines of one vault need
+    /// the same.
+    pub fn digest(&self) -> Digest {
+        let plans: Vec<(&str, &Schedule)> =
+            self.plans.iter().map(|plan| (plan.name.as_str(), &plan.schedule)).collect();
+        // A configuration came from text, and goes back into text.
+        Digest::of(serde_json::to_string(&(self.zone.name(), plans)).unwrap_or_default())
     }
 
     /// What was missed is made up for when it is no older.

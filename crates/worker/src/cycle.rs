@@ -71,6 +71,8 @@ pub struct Worker {
     shared_after: DateTime<Utc>,
     /// What was said last of the remote, so that it is said once.
     said: Option<String>,
+    /// What was said of a handbook that cannot be read, until it can.
+    house_said: Option<String>,
 }
 
 /// How long tasks that need the remote's word wait after it could not be reached.
@@ -93,6 +95,7 @@ impl Worker {
             in_hand: VecDeque::new(),
             shared_after: DateTime::UNIX_EPOCH,
             said: None,
+            house_said: None,
         }
     }
 
@@ -237,9 +240,19 @@ impl Worker {
         }
         // Without the owner's rules nothing is drafted, and no task is to blame for it.
         let house = match self.house().await {
-            Ok(house) => house,
+            Ok(house) => {
+                if self.house_said.take().is_some() {
+                    tracing::info!("the handbook can be read again");
+                }
+                house
+            }
             Err(error) => {
-                found.trouble(format!("nothing is drafted: {error}"));
+                // Once, until it changes: cycles come every few seconds.
+                let message = format!("nothing is drafted: {error}");
+                if self.house_said.as_ref() != Some(&message) {
+                    found.trouble(message.clone());
+                }
+                self.house_said = Some(message);
                 return found;
             }
         };

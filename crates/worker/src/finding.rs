@@ -1,6 +1,6 @@
 //! What a cycle did, in numbers and names.
 
-use task::{Stage, TaskId};
+use task::{Stage, TaskId, counted};
 
 /// What one or more cycles found and did.
 #[derive(Debug, Default, Clone)]
@@ -63,17 +63,18 @@ impl Found {
         if self.stopped {
             text.push_str("stopped by the kill switch: no claims, no sends; local-agent resume lifts it\n");
         }
-        for (n, what) in [
-            (self.pulled, "changes from the other machine"),
-            (self.events, "new events"),
-            (self.scheduled.len(), "scheduled tasks that are due"),
-            (self.taken_in.len(), "files taken in from Inbox"),
-            (self.reclaimed.len(), "tasks taken back from an agent that has gone silent"),
-            (self.lost, "tasks that the other machine took first"),
-            (self.pushed, "changes to the other machine"),
+        for (n, noun, whence) in [
+            (self.pulled, "change", "from the other machine"),
+            (self.events, "new event", ""),
+            (self.scheduled.len(), "task", "that a schedule made"),
+            (self.taken_in.len(), "file", "taken in from Inbox"),
+            (self.reclaimed.len(), "task", "taken back from an agent that has gone silent"),
+            (self.lost, "task", "that the other machine took first"),
+            (self.pushed, "change", "to the other machine"),
         ] {
             if n > 0 {
-                text.push_str(&format!("{n} {what}\n"));
+                text.push_str(format!("{} {whence}", counted(n, noun)).trim_end());
+                text.push('\n');
             }
         }
         for (id, stage) in &self.worked {

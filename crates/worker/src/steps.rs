@@ -12,7 +12,7 @@ use drafter::{Act, Draft, Next, Request};
 use mcp_client::{Call, CallError, Reply};
 use policy::{Class, House, HouseRules};
 use serde_json::Value;
-use task::{Action, AuditEvent, AuditOutcome, MAX_STEPS, Priority, Stage, Step, StepState, Task};
+use task::{Action, AuditEvent, AuditOutcome, MAX_STEPS, Priority, Stage, Step, StepState, Task, counted};
 use tokio_util::sync::CancellationToken;
 use vault::{MoveError, TaskFile, Vault, WriteError};
 
@@ -282,8 +282,9 @@ fn may_follow(task: &Task, step: &Step, then: &[String]) -> Result<(), WorkerErr
 /// What the owner is told of a task that was stopped in its Plan.
 fn stopped(task: &Task) -> Draft {
     let done = task.front.steps.iter().filter(|step| step.state == StepState::Done).count();
+    let done = counted(done, "step");
     let question = format!(
-        "stopped in its Plan after {done} step(s); local-agent retry {id} goes on, local-agent reject {id} closes it",
+        "stopped in its Plan after {done}; local-agent retry {id} goes on, local-agent reject {id} closes it",
         id = task.front.id
     );
     Draft::NeedsPerson { question, plan: Vec::new() }

@@ -11,11 +11,11 @@ use health::{
 };
 use serde::{Deserialize, Serialize};
 use sync::Sync;
-use task::{AgentId, Clock, Role, Stage};
+use task::{AgentId, Clock, Digest, Role, Stage};
 use vault::{Handbook, Vault, durable};
 use watchers::Channels;
 
-use crate::{Found, about_handbook, handbook};
+use crate::{Found, about_handbook, calendar, handbook};
 
 /// What is known of the other agents, kept in the data directory for `status`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,24 +36,25 @@ pub struct PeerState {
 }
 
 impl PeerState {
-    /// In a line, for `status`.
-    pub fn line(&self, now: DateTime<Utc>) -> String {
+    /// For `status`: the agent, then each of its channels, in a line each.
+    pub fn lines(&self, now: DateTime<Utc>) -> Vec<String> {
         let note = Note::decode(&self.note);
-        let mut text =
-            format!("{}, last sign of life {} min ago", self.agent, (now - self.last_sign).num_minutes());
-        for (channel, state) in &note.channels {
-            let until = state
-                .complete_until
-                .map_or_else(|| "never".into(), |at| at.format("%m-%d %H:%M").to_string());
-            let failing = if state.failing { " FAILING" } else { "" };
-            text.push_str(&format!("; {} complete until {until}{failing}", channel.name()));
-        }
+        let role = note.role.map(|role| format!(" ({role})")).unwrap_or_default();
+        let mut first =
+            format!("{}{role}, last sign of life {}", self.agent, health::ago(self.last_sign, now));
         for flag in &note.flags {
-            text.push_str(&format!("; {flag}"));
+            first.push_str(&format!(", {}", health::flag_in_words(flag)));
         }
-        text
+        let channels = note.channels.iter().map(|(channel, state)| {
+            let failing = if state.failing { "; FAILING" } else { "" };
+            format!("{:<17} {}{failing}", channel.name(), health::complete(state.complete_until, now))
+        });
+        std::iter::once(first).chain(channels).collect()
     }
 }
+
+/// An agent that was not heard for so long is not waited for.
+const FORGOTTEN: TimeDelta = TimeDelta::days(14);
 
 impl Peers {
     fn path(data: &Path) -> PathBuf {
@@ -64,6 +65,22 @@ impl Peers {
     pub fn load(data: &Path) -> Self {
         let bytes = std::fs::read(Self::path(data)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// When another agent keeps other schedules than `own`: that it does, and what is to be done. One that was not heard
+    /// for weeks may be gone for good.
+    pub fn other_schedules(&self, own: &Digest, now: DateTime<Utc>) -> Option<(String, &'static str)> {
+        let others = self.iter().filter(|peer| {
+            now - peer.last_sign < FORGOTTEN && Note::decode(&peer.note).keeps_other_schedules(own)
+        });
+        let names: Vec<&str> = others.map(|peer| peer.agent.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            let names = names.join(" and ");
+            (
+                format!("the schedules here are not those of {names}: what comes again may be done twice, or at another hour"),
+                "make schedules: in config.yaml the same on both machines, and restart both agents",
+            )
+        })
     }
 
     /// One by one, by name.
@@ -87,6 +104,10 @@ pub struct Vitals {
     handbook: Handbook,
     /// What is to be said of the handbook, as of the last heartbeat.
     of_handbook: Option<String>,
+    /// Of this agent's schedules.
+    schedules: Digest,
+    /// What is to be said of the other agents' schedules.
+    of_schedules: Option<String>,
     limits: config::Health,
     remote_gap: TimeDelta,
     remote_at: Option<DateTime<Utc>>,
@@ -134,6 +155,8 @@ impl Vitals {
             warnings,
             flags: setup.warnings.iter().map(|warning| warning.flag).collect(),
             of_handbook: about_handbook(&handbook),
+            schedules: calendar(setup)?.digest(),
+            of_schedules: None,
             handbook,
             limits,
             clock,
@@ -159,7 +182,13 @@ impl Vitals {
     pub fn warnings(&self) -> Vec<String> {
         let trouble = self.sync.as_ref().and_then(|sync| sync.status().trouble);
         let trouble = trouble.map(|trouble| format!("cannot synchronise: {trouble}"));
-        self.warnings.iter().cloned().chain(self.of_handbook.clone()).chain(trouble).collect()
+        self.warnings
+            .iter()
+            .cloned()
+            .chain(self.of_handbook.clone())
+            .chain(self.of_schedules.clone())
+            .chain(trouble)
+            .collect()
     }
 
     /// The other agents.
@@ -275,7 +304,7 @@ impl Vitals {
         if self.dry_run {
             flags.push("dry");
         }
-        let note = Note::of(coverage, &flags).encode();
+        let note = Note::of(coverage, &flags).of_agent(self.role, &self.schedules).encode();
         if let Err(error) = sync.beat(&note).await {
             tracing::debug!("no heartbeat at the remote: {error}");
             return;
@@ -290,10 +319,61 @@ impl Vitals {
             };
             self.peers.0.insert(beat.agent, state);
         }
+        let other = self.peers.other_schedules(&self.schedules, now);
+        let of_schedules = other.map(|(what, remedy)| format!("{what}; {remedy}"));
+        if of_schedules != self.of_schedules {
+            match &of_schedules {
+                Some(said) => tracing::warn!("{said}"),
+                None => tracing::info!("all agents keep the same schedules again"),
+            }
+            self.of_schedules = of_schedules;
+        }
         let path = Peers::path(&self.data);
         let saved = serde_json::to_vec(&self.peers).map(|bytes| durable::replace(&path, &bytes));
         if let Ok(Err(error)) = saved {
             tracing::warn!("cannot keep what is known of the other agents: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_of_another_machine_that_differ_are_said_and_those_of_one_that_is_gone_are_not() {
+        let now: DateTime<Utc> = "2026-02-23T12:00:00Z".parse().expect("time");
+        let (own, other) = (Digest::of("every Monday"), Digest::of("every Tuesday"));
+        let peers = |schedules: &Digest, days: i64| {
+            let agent: AgentId = "cloud-001".parse().expect("agent");
+            let last_sign = now - TimeDelta::days(days);
+            let note = Note::default().of_agent(Role::Cloud, schedules).encode();
+            let state = PeerState { agent: agent.clone(), last_sign, listened_until: now, note };
+            Peers(BTreeMap::from([(agent, state)]))
+        };
+        assert_eq!(peers(&own, 0).other_schedules(&own, now), None);
+        let (what, remedy) = peers(&other, 0).other_schedules(&own, now).expect("they differ");
+        assert!(what.contains("not those of cloud-001"), "{what}");
+        assert!(remedy.contains("schedules: in config.yaml"), "{remedy}");
+        assert_eq!(peers(&other, 20).other_schedules(&own, now), None);
+    }
+
+    #[test]
+    fn another_agent_is_told_in_a_line_and_each_of_its_channels_in_one() {
+        let now: DateTime<Utc> = "2026-02-23T12:00:00Z".parse().expect("time");
+        let peer = PeerState {
+            agent: "cloud-001".parse().expect("agent"),
+            last_sign: now - TimeDelta::seconds(47),
+            listened_until: now,
+            note: format!("gmail={}.ok_x=0.bad_role=cloud_dry", now.timestamp() - 600),
+        };
+        assert_eq!(
+            peer.lines(now),
+            [
+                "cloud-001 (cloud), last sign of life 47 s ago, dry run",
+                "gmail             complete up to 10 min ago",
+                "x                 never complete yet; FAILING"
+            ]
+        );
     }
 }

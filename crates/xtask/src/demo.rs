@@ -179,8 +179,8 @@ impl Stage {
 
     /// Runs a program and lets the user see what it says.
     fn show(&self, side: Side, program: &str, arguments: &[&str]) -> Outcome {
-        let shown: Vec<_> = arguments.iter().filter(|a| !a.contains(&*self.root.to_string_lossy())).collect();
-        println!("   $ {program} {}", shown.iter().map(|a| **a).collect::<Vec<_>>().join(" "));
+        let root = self.root.display().to_string();
+        println!("   $ {program} {}", arguments.join(" ").replace(&root, "…"));
         let _ = std::io::stdout().flush();
         let status = self
             .command(side, program)

@@ -21,6 +21,7 @@ pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
             "cloud-agent init --join CODE",
         )
     });
+    findings.push(checks::schedules(setup, Utc::now()));
     let (vault, found) = checks::vault(setup);
     findings.extend(found);
     findings.push(checks::clock(setup, vault.as_ref(), Utc::now()));

@@ -10,6 +10,7 @@ use daemon::{CommonArgs, DataDir, Env, Failure, Flags, OrFailure as _, Places, P
 use onboarding::config_file::{self, Changes, Written};
 use onboarding::{Ask as _, JoinCode, JoinMail, Terminal, checks, env_file, trial};
 use secrecy::SecretString;
+use task::counted;
 use vault::durable;
 
 use crate::cli::Init;
@@ -46,12 +47,12 @@ pub(crate) async fn run(common: &CommonArgs, arguments: &Init) -> Result<(), Fai
         match config_file::write(&places.config_file, &changes)? {
             Written::Unchanged => {}
             Written::New => {
-                let _ = writeln!(text, "made {}", places.config_file.display());
+                let _ = writeln!(text, "made           {}", places.config_file.display());
             }
             Written::Changed(kept) => {
                 let _ = writeln!(
                     text,
-                    "changed {}; the old one is {}",
+                    "changed        {}; the old one is {}",
                     places.config_file.display(),
                     kept.display()
                 );
@@ -273,7 +274,8 @@ async fn try_out(setup: &Setup, vault: &vault::Vault) -> Result<String, Failure>
     if let (true, Some(remote)) = (sync.enabled, &sync.remote) {
         trial::push(remote, &sync.branch, &setup.agent).await.map_err(reach)?;
         let pulled = trial::exchange(setup, vault).await?;
-        let _ = writeln!(text, "tried the remote: a push was accepted; {pulled} files came in");
+        let _ =
+            writeln!(text, "remote         a test push was accepted; {} came in", counted(pulled, "file"));
     }
     if !setup.modes.mock_data && !setup.config.mail.is_empty() {
         let folder = checks::programs_folder(setup)?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::Utc;
 use daemon::{Failure, InstanceLock, OrFailure as _, Setup};
-use health::Heartbeat;
+use health::{Heartbeat, ago, complete};
 use vault::Folder;
 use worker::Peers;
 
@@ -38,24 +38,21 @@ pub(crate) fn run(setup: &Setup) -> Result<(), Failure> {
             let _ = writeln!(text, "daemon    has not run here yet: cloud-agent");
         }
         Some(beat) => {
-            let age = (now - beat.at).num_seconds();
+            let last = ago(beat.at, now);
             // A daemon that was killed leaves its heartbeat behind, and not its lock.
             let state = match InstanceLock::holder(&setup.data, &setup.agent) {
-                Some(_) => format!("runs, pid {}", beat.pid),
-                None => "DOES NOT RUN; cloud-agent starts it".to_owned(),
+                Some(_) => format!("runs, process {}, last sign of life {last}", beat.pid),
+                None => format!("DOES NOT RUN, last sign of life {last}; cloud-agent starts it"),
             };
-            let _ = writeln!(text, "daemon    {state}, last sign of life {age} s ago");
+            let _ = writeln!(text, "daemon    {state}");
             for channel in &beat.channels {
-                let until = channel.complete_until.map_or_else(
-                    || "never complete".into(),
-                    |at| format!("complete until {}", at.format("%m-%d %H:%M")),
-                );
+                let until = complete(channel.complete_until, now);
                 let failing = channel
                     .last_error
                     .as_deref()
                     .map(|error| format!("; FAILING: {error}"))
                     .unwrap_or_default();
-                let _ = writeln!(text, "channel   {} {until}{failing}", channel.source);
+                let _ = writeln!(text, "channel   {:<17} {until}{failing}", channel.name());
             }
             for warning in &beat.warnings {
                 let _ = writeln!(text, "warning   {warning}");
@@ -63,7 +60,9 @@ pub(crate) fn run(setup: &Setup) -> Result<(), Failure> {
         }
     }
     for peer in Peers::load(setup.data.root()).iter() {
-        let _ = writeln!(text, "other     {}", peer.line(now));
+        for (at, line) in peer.lines(now).into_iter().enumerate() {
+            let _ = writeln!(text, "{:<9} {line}", if at == 0 { "other" } else { "" });
+        }
     }
     daemon::print(&text)
 }

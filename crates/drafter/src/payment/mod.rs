@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use task::{Amount, Call, Currency, Task};
+use task::{Amount, Call, Currency, Task, counted};
 
 use self::accounts::{account, accounts};
 use self::figures::{AMOUNT, Figure, figures, whole};
@@ -134,7 +134,10 @@ pub(crate) fn read(task: &Task) -> Result<Payable, Vec<String>> {
         format!("purpose {:?}, {}", reference.0, reference.1),
     ];
     if !task.front.attachments.is_empty() {
-        plan.push(format!("{} attached file(s) were not read: compare them", task.front.attachments.len()));
+        plan.push(format!(
+            "not read, to be compared: {}",
+            counted(task.front.attachments.len(), "attached file")
+        ));
     }
     plan.push(format!("pay {} {currency} to {}", amount.0, payee.0));
     Ok(Payable { call, plan })

@@ -2,7 +2,7 @@
 //! said twice is asked of the owner and never guessed.
 
 use serde_json::{Value, json};
-use task::{Amount, Currency};
+use task::{Amount, Currency, counted};
 
 use super::{decode, propose};
 use crate::fields::{Fields, Lack, money};
@@ -133,7 +133,10 @@ pub(super) fn invoice(request: &Request<'_>) -> Draft {
         Ok(call) => {
             let plan = vec![
                 "read customer and lines from the task".into(),
-                format!("draft an invoice of {count} line(s) in {currency} for {partner}; it is not posted"),
+                format!(
+                    "draft an invoice of {} in {currency} for {partner}; it is not posted",
+                    counted(count, "line")
+                ),
             ];
             propose(request, Ok(call), plan)
         }

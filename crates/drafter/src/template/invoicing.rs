@@ -5,7 +5,7 @@
 
 use minijinja::context;
 use serde_json::{Value, json};
-use task::{Action, Call, Invoice, InvoicePosting, Server, Step, StepState};
+use task::{Action, Call, Invoice, InvoicePosting, Server, Step, StepState, counted};
 
 use super::NAME;
 use super::pages::{Page, Pages};
@@ -23,8 +23,8 @@ pub(crate) fn noted(request: &Request<'_>, invoice: &Invoice, drafter: &str) -> 
     }
     let result = serde_json::to_value(invoice).ok()?;
     let said = format!(
-        "{} line(s) in {} for {}",
-        invoice.lines.len(),
+        "{} in {} for {}",
+        counted(invoice.lines.len(), "line"),
         invoice.currency,
         line(&invoice.partner, 100)
     );
@@ -182,9 +182,9 @@ impl Case<'_> {
             let Ok(arguments) = Call::CreateInvoiceDraft(invoice.clone()).arguments() else {
                 return Ok(whole.clone());
             };
-            let count = invoice.lines.len();
+            let count = counted(invoice.lines.len(), "line");
             return Ok(self.call(
-                format!("draft an invoice of {count} line(s) in {}; it is not posted", invoice.currency),
+                format!("draft an invoice of {count} in {}; it is not posted", invoice.currency),
                 "create_invoice_draft",
                 arguments,
                 &[POST, NUMBER, MAIL],

@@ -23,6 +23,16 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("post.md.j2", include_str!("../../templates/post.md.j2")),
 ];
 
+/// What the texts of each kind get, by the beginning of their names; `docs/templates.md` says what it is.
+const VALUES: &[(&str, &[&str])] = &[
+    ("email", &["attachments", "intent", "name", "owner", "reference", "signature", "subject", "wish"]),
+    ("social", &["event", "intent", "limit", "name", "owner", "wish"]),
+    ("whatsapp", &["intent", "name", "owner", "reference", "wish"]),
+    ("invoice", &["currency", "due", "name", "number", "owner", "reference", "signature", "total"]),
+    ("sales", &["audience", "benefit", "link", "owner", "platform", "price", "product", "until"]),
+    ("post", &["owner", "platform", "text"]),
+];
+
 /// Which text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Page {
@@ -74,9 +84,21 @@ impl Pages {
                 }
                 Some(Err(_)) | None => (*built_in).to_owned(),
             };
-            environment
-                .add_template_owned(*name, text)
-                .map_err(|source| BuildError::Template { path, source: Box::new(source) })?;
+            let invalid = |source| BuildError::Template { path: path.clone(), source: Box::new(source) };
+            environment.add_template_owned(*name, text).map_err(invalid)?;
+            let asked = environment.get_template(name).map_err(invalid)?.undeclared_variables(false);
+            let known = values(name);
+            let given =
+                |value: &&str| known.contains(value) || environment.globals().any(|(name, _)| name == *value);
+            let mut unknown: Vec<&str> =
+                asked.iter().map(String::as_str).filter(|value| !given(value)).collect();
+            unknown.sort_unstable();
+            if !unknown.is_empty() {
+                return Err(BuildError::Value { path, unknown: unknown.join(", "), known: known.join(", ") });
+            }
+        }
+        if let Some(folder) = own {
+            stray(folder)?;
         }
         Ok(Self { environment })
     }
@@ -90,6 +112,24 @@ impl Pages {
             .map(|text| text.trim().to_owned())
             .map_err(|source| DraftError::Template { name, source: Box::new(source) })
     }
+}
+
+fn values(name: &str) -> &'static [&'static str] {
+    VALUES.iter().find(|(kind, _)| name.starts_with(kind)).map_or(&[], |(_, values)| values)
+}
+
+/// A template whose name is mistyped would never be used, and nobody would know why.
+fn stray(folder: &Path) -> Result<(), BuildError> {
+    let read = |source| BuildError::Read { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".j2") && BUILT_IN.iter().all(|(known, _)| *known != name) {
+            let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+            return Err(BuildError::Name { names: names.join(", "), path });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -117,7 +157,17 @@ mod tests {
         let error = Pages::load(Some(dir.path())).expect_err("broken").to_string();
         assert!(error.contains("post.md.j2"), "{error}");
         std::fs::write(dir.path().join("post.md.j2"), "{{ txet }}").expect("write");
-        let pages = Pages::load(Some(dir.path())).expect("pages");
-        assert!(pages.render(Page::Post, values.clone()).is_err(), "a value that does not exist");
+        let error = Pages::load(Some(dir.path())).expect_err("a value that does not exist").to_string();
+        assert!(
+            error.contains("asks for txet, which it does not get; it gets owner, platform, text"),
+            "{error}"
+        );
+        std::fs::write(dir.path().join("post.md.j2"), "{{ text }}").expect("write");
+        std::fs::write(dir.path().join("e-mail.en.md.j2"), "Hello").expect("write");
+        let error = Pages::load(Some(dir.path())).expect_err("a name that is not used").to_string();
+        assert!(
+            error.contains("e-mail.en.md.j2 is no template that is ever used; the names are email.en"),
+            "{error}"
+        );
     }
 }

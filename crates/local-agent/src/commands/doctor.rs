@@ -19,10 +19,7 @@ pub(crate) async fn run(setup: &Setup) -> Result<(), Failure> {
             "local-agent init goes on where it stopped",
         ));
     }
-    findings.push(match worker::calendar(setup) {
-        Ok(calendar) => Finding::ok(format!("schedules, {} in {}", calendar.plans().len(), calendar.zone())),
-        Err(failure) => Finding::wrong("schedules", failure.to_string(), ""),
-    });
+    findings.push(checks::schedules(setup, Utc::now()));
     let (vault, found) = checks::vault(setup);
     findings.extend(found);
     findings.push(checks::clock(setup, vault.as_ref(), Utc::now()));

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use approval::visible;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use daemon::{Failure, Holder, InstanceLock, OrFailure as _, Setup};
-use health::Heartbeat;
+use health::{Heartbeat, ago, complete};
 use serde_json::{Value, json};
 use task::{AgentId, Order, Priority, Stage, Task, TaskId};
 use vault::{Folder, Vault};
@@ -82,10 +82,9 @@ fn urgency(priority: Priority) -> &'static str {
 /// What is proposed, or asked, in a line.
 fn gist(task: &Task) -> String {
     let front = &task.front;
-    let from = front.from.as_deref().map(|from| format!(" to {}", visible(from))).unwrap_or_default();
     let about = front.subject.as_deref().map(|s| format!(": {}", visible(s))).unwrap_or_default();
     match (&front.action, &front.question) {
-        (Some(action), _) => format!("{}{from}{about}", action.call.tool()),
+        (Some(action), _) => format!("{}{about}", visible(&action.call.brief())),
         (None, Some(question)) => format!("asks you: {}", visible(question)),
         (None, None) => "nothing is proposed".to_owned(),
     }
@@ -203,17 +202,15 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
     }
     match &beat {
         Some(beat) => {
-            let _ = writeln!(text, "daemon    {}, last sign of life {}", running(holder), ago(beat.at, now));
+            let _ = writeln!(text, "daemon    {}", running(holder, Some(ago(beat.at, now))));
             for channel in &beat.channels {
-                let until = channel
-                    .complete_until
-                    .map_or_else(|| "never complete".into(), |at| format!("complete until {}", ago(at, now)));
+                let until = complete(channel.complete_until, now);
                 let error = channel
                     .last_error
                     .as_deref()
                     .map(|e| format!("; FAILING: {}", visible(e)))
                     .unwrap_or_default();
-                let _ = writeln!(text, "channel   {} {until}{error}", channel.source);
+                let _ = writeln!(text, "channel   {:<17} {until}{error}", channel.name());
             }
             // The daemon's own word on the handbook is said above already.
             for warning in beat.warnings.iter().filter(|warning| handbook.as_ref() != Some(*warning)) {
@@ -222,13 +219,15 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
         }
         None => {
             let _ = match holder {
-                Some(_) => writeln!(text, "daemon    {}, no sign of life yet", running(holder)),
+                Some(_) => writeln!(text, "daemon    {}", running(holder, None)),
                 None => writeln!(text, "daemon    has not run here yet: local-agent"),
             };
         }
     }
     for peer in peers.iter() {
-        let _ = writeln!(text, "other     {}", peer.line(now));
+        for (at, line) in peer.lines(now).into_iter().enumerate() {
+            let _ = writeln!(text, "{:<9} {line}", if at == 0 { "other" } else { "" });
+        }
     }
     let known = |agent: &AgentId| peers.iter().any(|peer| peer.agent == *agent);
     for agent in setup.config.health.expect.keys().filter(|agent| **agent != setup.agent && !known(agent)) {
@@ -238,22 +237,12 @@ pub(crate) fn status(setup: &Setup, as_json: bool) -> Result<(), Failure> {
 }
 
 /// Whether the daemon runs, by its lock.
-fn running(holder: Option<Holder>) -> String {
+fn running(holder: Option<Holder>, last: Option<String>) -> String {
+    let last =
+        last.map_or_else(|| "no sign of life yet".to_owned(), |last| format!("last sign of life {last}"));
     match holder {
-        Some(Holder { pid: Some(pid) }) => format!("runs, pid {pid}"),
-        Some(Holder { pid: None }) => "runs".to_owned(),
-        None => "DOES NOT RUN; local-agent starts it".to_owned(),
-    }
-}
-
-/// A time as people say it.
-pub(crate) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let seconds = (now - at).num_seconds();
-    match seconds {
-        ..0 => at.format("%Y-%m-%d %H:%M UTC").to_string(),
-        0..120 => format!("{seconds} s ago"),
-        120..7_200 => format!("{} min ago", seconds / 60),
-        7_200..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} days ago", seconds / 86_400),
+        Some(Holder { pid: Some(pid) }) => format!("runs, process {pid}, {last}"),
+        Some(Holder { pid: None }) => format!("runs, {last}"),
+        None => format!("DOES NOT RUN, {last}; local-agent starts it"),
     }
 }

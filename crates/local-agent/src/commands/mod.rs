@@ -12,12 +12,11 @@ mod review;
 mod schedule;
 mod switch;
 
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use approval::{Desk, KeyFiles, Signer};
-use daemon::{CommonArgs, Failure, OrFailure as _, Setup};
+use daemon::{CommonArgs, Failure, OrFailure as _, Setup, print, print_json};
 use secrecy::SecretString;
 use signature::{Approvers, Register};
 use task::{Mode, Role, SystemClock};
@@ -103,7 +102,8 @@ fn desk(setup: &Setup) -> Result<Desk, Failure> {
 /// What the owner stands by: the handbook that was accepted on this machine, and the owner's own
 /// name and addresses.
 fn own(setup: &Setup, vault: &vault::Vault) -> Result<approval::Own, Failure> {
-    let mut words = worker::handbook(setup, vault).accepted().or_failed("cannot read the handbook")?;
+    let handbook = worker::handbook(setup, vault).accepted().or_failed("cannot read the handbook")?;
+    let mut words = policy::HouseRules::said(&handbook);
     words.push_str(&format!("\n{}\n", setup.config.owner.name));
     for account in &setup.config.mail {
         words.push_str(&format!("{}\n", account.address));
@@ -153,24 +153,4 @@ fn read_passphrase(file: Option<&Path>, prompt: &str) -> Result<SecretString, Fa
         })?,
     };
     Ok(SecretString::from(text))
-}
-
-/// Prints to stdout; a reader that went away (`| head`) is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    write_out(&daemon::shown(text))
-}
-
-fn write_out(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed("cannot print").because(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints a JSON value.
-fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    write_out(&daemon::shown_json(&format!("{value:#}\n")))
 }

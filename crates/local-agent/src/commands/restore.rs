@@ -12,7 +12,7 @@ use daemon::{CommonArgs, DataDir, Failure, OrFailure as _, Places};
 use executor::{Journal, Settlement};
 use onboarding::{Answers, JoinCode, trial};
 use signature::Approvers;
-use task::{Role, SystemClock};
+use task::{Role, SystemClock, counted};
 
 use super::init::{self, Plan};
 use super::print;
@@ -92,10 +92,11 @@ pub(crate) async fn run(common: &CommonArgs, role: Option<Role>, arguments: &Res
     match found.unknown.len() {
         0 => text.push_str("No signed order was on its way.\n"),
         n => {
-            let _ = writeln!(
-                text,
-                "{n} signed orders were on their way; nobody knows whether they were carried out:"
-            );
+            let (were, their, they) =
+                if n == 1 { ("was", "its", "it was") } else { ("were", "their", "they were") };
+            let orders = counted(n, "signed order");
+            let _ =
+                writeln!(text, "{orders} {were} on {their} way; nobody knows whether {they} carried out:");
             for id in &found.unknown {
                 let _ = writeln!(
                     text,

@@ -45,7 +45,7 @@ pub(crate) fn run(setup: &Setup, arguments: &Review) -> Result<(), Failure> {
     let total = ids.len();
     'tasks: for (at, id) in ids.into_iter().enumerate() {
         loop {
-            print(&format!("\n════ {} of {total} ════ {id}\n", at + 1))?;
+            print(&format!("\n════ {} of {total} ════\n", at + 1))?;
             match desk.one(&id) {
                 Ok(Next::Done) => break,
                 Ok(Next::Again) => {}

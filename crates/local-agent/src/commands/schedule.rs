@@ -77,7 +77,7 @@ fn what(plan: &Plan) -> String {
         Duty::Briefing => "writes the Monday briefing".to_owned(),
         Duty::Audit => "audits the week, and writes the coming Monday's briefing".to_owned(),
         Duty::Task => format!(
-            "a {}task: {}",
+            "a {} task: {}",
             plan.kind().prefix(),
             approval::visible(plan.schedule.subject.as_deref().unwrap_or(&plan.name))
         ),

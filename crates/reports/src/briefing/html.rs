@@ -11,12 +11,16 @@ color:#222;background:#fff}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2r
 table{border-collapse:collapse;width:100%}th,td{padding:.25rem .5rem;text-align:right;border-bottom:1px solid #eee}\
 th:first-child,td:first-child{text-align:left}.box{background:#eef4fb;border-left:4px solid #4a80c4;padding:.5rem 1rem}\
 .warn{background:#fdf3e1;border-left:4px solid #d08a1c;padding:.5rem 1rem}.src{color:#777;font-size:.85rem}\
-code{background:#f3f3f3;padding:0 .2rem}svg{width:100%;height:auto}\
+code{background:#f3f3f3;padding:0 .2rem}svg{width:100%;max-width:36rem;height:auto}\
+@media(max-width:30rem){body{margin:1rem auto}th,td{padding:.2rem .1rem;font-size:.7rem}}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}.box{background:#1d2a38}.warn{background:#332811}\
 code{background:#2a2a2a}h2,th,td{border-color:#333}svg text{fill:#ddd}}";
 
 /// So many of each are named; the rest is counted.
 const NAMED: usize = 20;
+
+/// A column's title, and its figure for a kind of task.
+type Column = (&'static str, fn(&KindLine) -> usize);
 
 /// The whole page.
 pub fn html(briefing: &Briefing) -> String {
@@ -46,6 +50,9 @@ impl Page {
     }
 
     fn list<T>(&mut self, rows: &[T], line: impl Fn(&T) -> String) {
+        if rows.is_empty() {
+            return;
+        }
         self.put("<ul>");
         rows.iter().take(NAMED).for_each(|row| self.put(format!("<li>{}</li>", line(row))));
         if rows.len() > NAMED {
@@ -78,7 +85,10 @@ impl Page {
         self.put("</div>");
         self.head("Suggestions");
         self.list(&briefing.suggestions, |suggestion| safe(&suggestion.text, 240));
-        self.put("<p class=src>To take one, tick it on the page of the same name in the vault.</p>");
+        self.put(match briefing.suggestions.is_empty() {
+            true => "<p>None.</p>",
+            false => "<p class=src>To take one, tick it on the page of the same name in the vault.</p>",
+        });
         self.work(briefing);
         self.waiting(briefing);
         self.money(briefing);
@@ -93,17 +103,26 @@ impl Page {
             self.put("<p>Nothing: no log has a record of this week.</p>");
             return self.source("Logs/");
         }
-        self.put("<table><tr><th>kind<th>drafted<th>no answer needed<th>approved<th>rejected<th>carried out<th>rehearsed<th>failed</tr>");
+        let columns: [Column; 7] = [
+            ("drafted", |line| line.drafted),
+            ("no answer needed", |line| line.closed),
+            ("approved", |line| line.approved),
+            ("rejected", |line| line.rejected),
+            ("carried out", |line| line.done),
+            ("rehearsed", |line| line.dry),
+            ("failed", |line| line.failed),
+        ];
+        // A column of zeros says no more than the sentence above, and a telephone has no room for it.
+        let total = activity.total();
+        let columns: Vec<_> = columns.into_iter().filter(|(_, of)| of(&total) > 0).collect();
+        self.put(format!("<table><tr><th>kind{}</tr>", cells("th", columns.iter().map(|(name, _)| name))));
         let row = |name: &str, line: &KindLine| {
-            let KindLine { drafted, closed, approved, rejected, done, dry, failed } = line;
-            format!(
-                "<tr><td>{name}<td>{drafted}<td>{closed}<td>{approved}<td>{rejected}<td>{done}<td>{dry}<td>{failed}</tr>"
-            )
+            format!("<tr><td>{name}{}</tr>", cells("td", columns.iter().map(|(_, of)| of(line))))
         };
         for (kind, line) in &activity.kinds {
             self.put(row(kind.name(), line));
         }
-        self.put(row("<b>all</b>", &activity.total()));
+        self.put(row("<b>all</b>", &total));
         self.put("</table>");
         self.put(format!("<p>From arrival to draft: {}.<br>", span(activity.to_draft.as_ref())));
         self.put(format!("From draft to your decision: {}.</p>", span(activity.to_decision.as_ref())));
@@ -125,11 +144,15 @@ impl Page {
         let standing = &briefing.standing;
         self.head("What waits");
         let stuck: Vec<_> = standing.bottlenecks().collect();
-        self.put(format!("<p>{} tasks have waited for more than 48 h.</p>", stuck.len()));
+        self.put(match stuck.len() {
+            0 => "<p>Nothing has waited for more than 48 h.</p>".to_owned(),
+            1 => "<p>1 task has waited for more than 48 h.</p>".to_owned(),
+            n => format!("<p>{n} tasks have waited for more than 48 h.</p>"),
+        });
         self.list(&stuck, |waiting| {
             let age = Age(standing.at - waiting.since);
             format!(
-                "<code>{}</code> {age}, on {}: {}",
+                "<code>{}</code> {age}, waits for {}: {}",
                 waiting.id,
                 safe(&waiting.on, 40),
                 safe(&waiting.about, 80)
@@ -210,6 +233,10 @@ impl Page {
     }
 }
 
+fn cells(tag: &str, of: impl Iterator<Item = impl std::fmt::Display>) -> String {
+    of.map(|text| format!("<{tag}>{text}")).collect()
+}
+
 /// Seven days as bars: drafted beside carried out.
 fn chart(briefing: &Briefing) -> String {
     let counts: Vec<_> = briefing
@@ -219,32 +246,32 @@ fn chart(briefing: &Briefing) -> String {
         .collect();
     let most =
         counts.iter().map(|(_, (drafted, done, _))| (*drafted).max(*done)).max().unwrap_or_default().max(1);
-    let mut svg = String::from("<svg viewBox=\"0 0 700 180\" role=img aria-label=\"Tasks per day\">");
+    let mut svg = String::from("<svg viewBox=\"0 0 490 180\" role=img aria-label=\"Tasks per day\">");
     for (at, (day, (drafted, done, _))) in counts.iter().enumerate() {
-        let left = at * 100 + 15;
+        let left = at * 70 + 9;
         for (offset, count, colour, name) in
-            [(0, drafted, "#4a80c4", "drafted"), (35, done, "#5aa469", "carried out")]
+            [(0, drafted, "#4a80c4", "drafted"), (27, done, "#5aa469", "carried out")]
         {
             let height = count * 130 / most;
             // Writing to a String cannot fail.
             let _ = write!(
                 svg,
-                "<rect x={} y={} width=30 height={height} fill=\"{colour}\"><title>{count} {name}</title></rect>\
+                "<rect x={} y={} width=24 height={height} fill=\"{colour}\"><title>{count} {name}</title></rect>\
                  <text x={} y={} font-size=12 text-anchor=middle>{count}</text>",
                 left + offset,
                 150 - height,
-                left + offset + 15,
+                left + offset + 12,
                 145 - height
             );
         }
         let _ = write!(
             svg,
             "<text x={} y=170 font-size=13 text-anchor=middle>{}</text>",
-            left + 32,
+            left + 25,
             day.format("%a %-d")
         );
     }
-    svg.push_str("</svg><p class=src>Blue: drafted or closed; green: carried out or rehearsed.</p>");
+    svg.push_str("</svg><p class=src>Of each day, left (blue): drafted or closed; right (green): carried out or rehearsed.</p>");
     svg
 }
 

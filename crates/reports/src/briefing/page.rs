@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use super::{Briefing, Had, KindLine, Span, Sums};
+use crate::chart;
 use crate::text::{Age, shown};
 
 /// So many of each are named; the rest is counted.
@@ -101,29 +102,19 @@ impl Page {
         }
         self.source("Logs/, and the front matter of the tasks' files");
         let days: Vec<_> = briefing.period.days().collect();
-        let of = |at: fn(&(usize, usize, usize)) -> usize| {
-            let counts = days.iter().map(|day| activity.days.get(day).map_or(0, at).to_string());
-            counts.collect::<Vec<_>>().join(", ")
+        let of = |at: fn(&(usize, usize, usize)) -> usize| -> Vec<usize> {
+            days.iter().map(|day| activity.days.get(day).map_or(0, at)).collect()
         };
-        let names: Vec<String> = days.iter().map(|day| format!("\"{}\"", day.format("%a %-d"))).collect();
-        let most = activity.days.values().map(|(a, b, c)| (*a).max(*b).max(*c)).max().unwrap_or_default();
-        self.line(format!(
-            "```mermaid\nxychart-beta\n    title \"Tasks per day: drafted (bars), carried out (line), failed (line)\"\n    \
-             x-axis [{}]\n    y-axis \"tasks\" 0 --> {}\n    bar [{}]\n    line [{}]\n    line [{}]\n```\n",
-            names.join(", "),
-            most.max(1),
-            of(|day| day.0),
-            of(|day| day.1),
-            of(|day| day.2)
-        ));
-        let slices: Vec<String> = activity
+        let names: Vec<String> = days.iter().map(|day| day.format("%a %-d").to_string()).collect();
+        self.line(chart::per_day(&names, &of(|day| day.0), &of(|day| day.1)));
+        let kinds: Vec<(&str, usize)> = activity
             .kinds
             .iter()
-            .filter(|(_, line)| line.drafted + line.closed > 0)
-            .map(|(kind, line)| format!("    \"{}\" : {}", kind.name(), line.drafted + line.closed))
+            .map(|(kind, line)| (kind.name(), line.drafted + line.closed))
+            .filter(|(_, n)| *n > 0)
             .collect();
-        if !slices.is_empty() {
-            self.line(format!("```mermaid\npie title Tasks by kind\n{}\n```\n", slices.join("\n")));
+        if !kinds.is_empty() {
+            self.line(chart::by_kind(&kinds));
         }
         match &briefing.orders {
             Had::Yes(orders) => {
@@ -144,12 +135,13 @@ impl Page {
         if stuck.is_empty() {
             self.line("Nothing has waited for more than 48 h.");
         } else {
-            self.line(format!("**{}** tasks have waited for more than 48 h:\n", stuck.len()));
+            let (tasks, have) = if stuck.len() == 1 { ("task", "has") } else { ("tasks", "have") };
+            self.line(format!("**{}** {tasks} {have} waited for more than 48 h:\n", stuck.len()));
         }
         for waiting in stuck.iter().take(NAMED) {
             let link = if waiting.on == "you" { "APPROVE_" } else { "" };
             self.line(format!(
-                "- [[{link}{}]] {}, on {}: {}",
+                "- [[{link}{}]] {}, waits for {}: {}",
                 waiting.id,
                 Age(standing.at - waiting.since),
                 waiting.on,

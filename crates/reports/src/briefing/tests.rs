@@ -169,8 +169,8 @@ fn an_approval_that_never_comes_is_a_bottleneck_and_a_reminder() {
     scene.put("Pending_Approval/APPROVE_EMAIL_new.md", "2026-11-29T10:00:00Z", Some("2026-11-29T10:00:00Z"));
     let briefing = scene.briefing("2026-11-30T08:00:00Z");
     let page = markdown(&briefing);
-    assert!(page.contains("**1** tasks have waited for more than 48 h"), "{page}");
-    assert!(page.contains("- [[APPROVE_EMAIL_old]] 9 days, on you: About \\<b\\>this"), "{page}");
+    assert!(page.contains("**1** task has waited for more than 48 h"), "{page}");
+    assert!(page.contains("- [[APPROVE_EMAIL_old]] 9 days, waits for you: About \\<b\\>this"), "{page}");
     assert!(page.contains("- [ ] Decide on EMAIL\\_old"), "{page}");
     let html = html(&briefing);
     assert!(html.contains("&lt;b&gt;this") && !html.contains("<b>this"), "{html}");

@@ -34,7 +34,7 @@ fn busy() -> Inputs {
                     "APPROVE_EMAIL_20260223_alice",
                     "Q1 invoice",
                     "alice@example.com",
-                    "send_email as owner@example.com",
+                    "mail to alice@example.com",
                 )
             },
             line(

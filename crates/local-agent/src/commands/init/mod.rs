@@ -13,7 +13,7 @@ use std::path::Path;
 use approval::{KeyFiles, NewKey};
 use daemon::{CommonArgs, DataDir, Env, Failure, Flags, OrFailure as _, Places, Program, Setup};
 use onboarding::config_file::{self, Changes, Written};
-use onboarding::{Answers, Ask, Questions, Terminal, checks, env_file, trial};
+use onboarding::{Answers, Ask, Means, Questions, Terminal, checks, env_file, trial};
 use secrecy::{ExposeSecret as _, SecretString};
 use task::{AgentId, Role};
 use vault::Vault;
@@ -129,12 +129,12 @@ pub(super) async fn set_up(
         match config_file::write(&places.config_file, &changes)? {
             Written::Unchanged => {}
             Written::New => {
-                let _ = writeln!(text, "made {}", places.config_file.display());
+                let _ = writeln!(text, "made           {}", places.config_file.display());
             }
             Written::Changed(kept) => {
                 let _ = writeln!(
                     text,
-                    "changed {}; the old one is {}",
+                    "changed        {}; the old one is {}",
                     places.config_file.display(),
                     kept.display()
                 );
@@ -166,7 +166,7 @@ pub(super) async fn set_up(
         text.push_str(&try_mail(&setup, account.is_some()).await?);
     }
     for path in &made.created {
-        let _ = writeln!(text, "made {}", path.display());
+        let _ = writeln!(text, "made           {}", path.display());
     }
     if text.is_empty() {
         text.push_str("Everything was there already; nothing was changed.\n");
@@ -215,6 +215,8 @@ fn fill_in(answers: &mut Answers, before: Option<&config::Config>) {
     if !before.mail.is_empty() {
         answers.mail.get_or_insert(true);
     }
+    // Asked again, Enter would take a machine that sends back to a rehearsal.
+    answers.means = answers.means.or_else(|| Means::of(before.modes.dry_run, before.modes.mock_data));
 }
 
 /// The account that was described, on top of the configured one of that name.
@@ -303,7 +305,7 @@ async fn try_remote(setup: &Setup, vault: &Vault, restoring: bool) -> Result<Str
     trial::exchange(setup, vault).await?;
     let had =
         if seen.has_branch { "the vault there was taken in" } else { "it was empty and has the vault now" };
-    Ok(format!("tried the remote: a push to {remote} was accepted; {had}\n"))
+    Ok(format!("remote         a test push to {remote} was accepted; {had}\n"))
 }
 
 /// Trial log-ins to the mail account.
@@ -329,7 +331,7 @@ async fn try_mail(setup: &Setup, described: bool) -> Result<String, Failure> {
 
 fn summary(setup: &Setup, made: &approval::Initialised, files: &KeyFiles) -> String {
     let mut text = format!(
-        "vault          {} ({})\nyour key       {}\n",
+        "vault          {} (id {})\nyour key       {}\n",
         setup.vault_path.display(),
         made.vault_id,
         made.fingerprint
