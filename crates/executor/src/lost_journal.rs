@@ -2,7 +2,7 @@
 //!
 //! The journal knew which orders had been carried out. Without it no order that was signed before
 //! may run: it may have run already. The vault still has the signed orders; what nobody knows goes
-//! to the owner as UNKNOWN, and every order that is still good is written into the new journal, so
+//! to the owner as UNKNOWN, and every signed order of the last two months is written into the new journal, so
 //! that a copy of its file cannot bring it to life again.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +19,7 @@ use crate::settlement::{Settlement, SettlementError};
 pub struct LostJournal {
     /// Orders whose outcome nobody knows; their tasks are in Errors now.
     pub unknown: Vec<TaskId>,
-    /// Orders that had ended and are still good; they can never run again.
+    /// Orders that had ended; they can never run again.
     pub spent: usize,
 }
 
@@ -27,8 +27,8 @@ const SAID: &str = "this machine was restored, and its journal is lost";
 
 impl Settlement {
     /// Takes up a vault whose journal is lost. Orders that are neither carried out nor refused go
-    /// to Errors as UNKNOWN; orders under Done, Errors and Rejected that have not expired are
-    /// noted as spent. Doing it again changes nothing more.
+    /// to Errors as UNKNOWN; orders under Done, Errors and Rejected are noted as spent, expired ones
+    /// too: this machine's clock may have been set since. Doing it again changes nothing more.
     pub fn take_up_without_journal(&self, approvers: &Approvers) -> Result<LostJournal, SettlementError> {
         let now = self.clock.now();
         let mut found = LostJournal::default();
@@ -58,7 +58,7 @@ impl Settlement {
         Ok(found)
     }
 
-    /// Writes an order that is still good into the journal, as ended. Whether it was one.
+    /// Writes a signed order into the journal, as ended. Whether it was one.
     fn note(
         &self,
         file: &TaskFile,
@@ -68,7 +68,7 @@ impl Settlement {
     ) -> Result<bool, SettlementError> {
         let front = &file.task.front;
         let (Some(text), Some(signature)) = (&front.order, &front.signature) else { return Ok(false) };
-        // What was never a good order needs no note, and an expired one is refused anyway.
+        // What was never a good order needs no note.
         let Ok(verified) = signature::verify(text, signature, approvers, now) else { return Ok(false) };
         let order = verified.order();
         if order.id != file.location.id {

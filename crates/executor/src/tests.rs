@@ -9,6 +9,7 @@ mod limits;
 mod lost;
 mod modes;
 mod owner;
+mod questions;
 mod records;
 mod reserve;
 mod returning;
