@@ -139,6 +139,7 @@ impl Config {
                 claude_code: ClaudeCode { model: Some("sonnet".into()), ..Default::default() },
                 ..Default::default()
             },
+            watchers: Watchers { mock_script: Some("events.jsonl".into()), ..Default::default() },
             schedules: Schedules::sample(),
             limits: Limits::sample(),
             mcp: Mcp { directory: Some("/usr/local/bin".into()), ..Default::default() },
@@ -436,11 +437,19 @@ pub struct Watchers {
     pub first_days: u32,
     /// Which channels have sample events in mock mode.
     pub mock_channels: Vec<Channel>,
+    /// A file with events of your own for mock mode, in place of the sample events.
+    pub mock_script: Option<PathBuf>,
 }
 
 impl Default for Watchers {
     fn default() -> Self {
-        Self { poll_seconds: 60, max_per_poll: 20, first_days: 7, mock_channels: Channel::ALL.to_vec() }
+        Self {
+            poll_seconds: 60,
+            max_per_poll: 20,
+            first_days: 7,
+            mock_channels: Channel::ALL.to_vec(),
+            mock_script: None,
+        }
     }
 }
 

@@ -220,6 +220,7 @@ fn anchor(config: &mut Config, home: &Path) {
     set(&mut config.vault.path);
     set(&mut config.drafter.templates);
     set(&mut config.mcp.directory);
+    set(&mut config.watchers.mock_script);
     config.drafter.llm.api_key.iter_mut().for_each(secret);
     for account in &mut config.mail {
         if let Some(imap) = &mut account.imap {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use daemon::Setup;
 use executor::{Journal, State};
-use mcp_client::{Call, Sessions, ToolCaller as _};
+use mcp_client::{Call, ToolCaller};
 use reports::Standing;
 use reports::briefing::{
     Activity, Books, Briefing, Had, Orders, Pages, Period, Social, Spent, Written, suggest,
@@ -18,10 +18,10 @@ use vault::Vault;
 use worker::ClerkError;
 
 /// Writes briefings.
-pub(crate) struct Writer {
+pub struct Writer {
     vault: Vault,
     calendar: Calendar,
-    sessions: Arc<Sessions>,
+    tools: Arc<dyn ToolCaller>,
     journal: PathBuf,
     budget: PathBuf,
     taken: PathBuf,
@@ -31,17 +31,18 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(
+    /// For a setup; figures from outside are asked of `tools`.
+    pub fn new(
         setup: &Setup,
         vault: Vault,
         calendar: Calendar,
-        sessions: Arc<Sessions>,
+        tools: Arc<dyn ToolCaller>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             vault,
             calendar,
-            sessions,
+            tools,
             journal: setup.data.journal(),
             budget: setup.data.budget(),
             taken: setup.data.suggestions(),
@@ -51,7 +52,7 @@ impl Writer {
     }
 
     /// The briefing of the week of `moment`, written into the vault.
-    pub(crate) async fn write(&self, moment: DateTime<Utc>) -> Result<(Briefing, Written), ClerkError> {
+    pub async fn write(&self, moment: DateTime<Utc>) -> Result<(Briefing, Written), ClerkError> {
         let (zone, now) = (self.calendar.zone(), self.clock.now());
         let period = Period::of(moment, &zone);
         let books = self.books(&period, now).await;
@@ -80,7 +81,7 @@ impl Writer {
     }
 
     async fn ask(&self, server: Server, tool: &str, arguments: Value) -> Result<Value, String> {
-        let reply = self.sessions.call(Call::new(server, tool, arguments)).await;
+        let reply = self.tools.call(Call::new(server, tool, arguments)).await;
         reply.map(|reply| reply.content).map_err(|error| error.to_string())
     }
 

@@ -14,14 +14,15 @@ use worker::{Clerk, ClerkError, Performed};
 use crate::briefing::Writer;
 
 /// Does them.
-pub(crate) struct OwnersClerk {
+pub struct OwnersClerk {
     vault: Vault,
     writer: Writer,
     clock: Arc<dyn Clock>,
 }
 
 impl OwnersClerk {
-    pub(crate) fn new(vault: Vault, writer: Writer, clock: Arc<dyn Clock>) -> Self {
+    /// Briefings are the writer's.
+    pub fn new(vault: Vault, writer: Writer, clock: Arc<dyn Clock>) -> Self {
         Self { vault, writer, clock }
     }
 }
@@ -48,7 +49,7 @@ impl Clerk for OwnersClerk {
 }
 
 /// What was written, in a line.
-pub(crate) fn summary(briefing: &Briefing, written: &Written) -> String {
+pub fn summary(briefing: &Briefing, written: &Written) -> String {
     let total = briefing.activity.total();
     let kept = written
         .kept

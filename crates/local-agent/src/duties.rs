@@ -8,23 +8,21 @@ use chrono::{DateTime, Utc};
 use daemon::{Failure, Setup};
 use executor::{End, Entry, Executor, OpenError, SeatError};
 use health::Heartbeat;
-use mcp_client::{IDLE, Sessions, ToolCaller as _};
-use policy::Class;
+use mcp_client::{IDLE, ToolCaller};
 use reports::briefing::Pages;
 use reports::{AgentSign, Given, Reporter};
 use sync::Sync;
-use task::{AgentId, AuditEvent, Clock};
+use task::{AgentId, AuditEvent, Clock, Mode};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use vault::{Folder, Vault};
-use worker::{Duties, Found, Vitals, session_settings};
+use worker::{Duties, Found, Vitals};
 
 use crate::arbiter::Remote;
-use crate::commands::mode;
 use crate::errors::ErrorDesk;
 
 /// The owner's machine's own work.
-pub(crate) struct OwnersDuties {
+pub struct OwnersDuties {
     vault: Vault,
     vitals: Vitals,
     /// Absent until `init` has been run: then nothing can have been signed either.
@@ -34,7 +32,7 @@ pub(crate) struct OwnersDuties {
     running: Option<JoinHandle<executor::Report>>,
     /// Whether there was a reason to look again while they were.
     again: bool,
-    sessions: Arc<Sessions>,
+    tools: Arc<dyn ToolCaller>,
     reporter: Reporter,
     errors: ErrorDesk,
     pages: Pages,
@@ -54,11 +52,13 @@ pub(crate) struct OwnersDuties {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl OwnersDuties {
-    pub(crate) fn open(
+    /// For a setup; what is signed is asked of `tools`.
+    pub fn open(
         setup: &Setup,
         vault: Vault,
         vitals: Vitals,
         sync: Option<Arc<Sync>>,
+        tools: Arc<dyn ToolCaller>,
         clock: Arc<dyn Clock>,
         ending: CancellationToken,
     ) -> Result<Self, Failure> {
@@ -66,7 +66,6 @@ impl OwnersDuties {
         if let Err(error) = vault.create_page(reports::TASK_TEMPLATE_PATH, reports::TASK_TEMPLATE) {
             tracing::warn!("cannot write the template of a task: {error}");
         }
-        let sessions = Arc::new(Sessions::new(session_settings(setup, Class::Dangerous)?));
         let executor = match approval::read_vault_id(&setup.data.vault_id()) {
             Err(error) if setup.data.vault_id().exists() || setup.data.approvers().exists() => {
                 return Err(Failure::failed("cannot tell which vault this is").because(error));
@@ -88,8 +87,8 @@ impl OwnersDuties {
                     machine: daemon::machine_name(),
                     clock: Arc::clone(&clock),
                 };
-                let caller = Arc::clone(&sessions) as Arc<dyn mcp_client::ToolCaller>;
-                let executor = Executor::open(settings, caller).map_err(not_seated)?.until(ending.clone());
+                let executor =
+                    Executor::open(settings, Arc::clone(&tools)).map_err(not_seated)?.until(ending.clone());
                 Some(Arc::new(match sync {
                     Some(sync) => {
                         executor.arbitrated_by(Arc::new(Remote(sync)), setup.config.sync.orders_offline)
@@ -106,7 +105,7 @@ impl OwnersDuties {
             executor,
             running: None,
             again: false,
-            sessions,
+            tools,
             reporter: Reporter::new(),
             agent: setup.agent.clone(),
             limits: setup.config.health.clone(),
@@ -119,35 +118,36 @@ impl OwnersDuties {
     }
 
     /// The same for one round, which waits for what it may carry out soon.
-    pub(crate) fn patient(mut self) -> Self {
+    #[must_use]
+    pub fn patient(mut self) -> Self {
         self.patience = PATIENCE;
         self
     }
 
     /// Before one round: what is due in Errors comes back, so that the round has it.
-    pub(crate) async fn see_to_errors(&self) {
+    pub async fn see_to_errors(&self) {
         self.errors.look().await;
     }
 
     /// Every order that was looked at, with how far it came.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// How many drafts wait for the owner.
-    pub(crate) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.vault.list(&Folder::PendingApproval).map(|listing| listing.tasks.len()).unwrap_or_default()
     }
 
-    /// The sessions with the tool servers.
-    pub(crate) fn sessions(&self) -> Arc<Sessions> {
-        Arc::clone(&self.sessions)
-    }
-
     /// Ends the tool servers.
-    pub(crate) async fn close(&self) {
-        self.sessions.close().await;
+    pub async fn close(&self) {
+        self.tools.end().await;
     }
+}
+
+/// Live or rehearsal, as the switches say.
+pub fn mode(setup: &Setup) -> Mode {
+    if setup.modes.dry_run { Mode::Dry } else { Mode::Live }
 }
 
 /// Starting again does not help against a seat that is not this machine's.
@@ -211,7 +211,7 @@ impl Duties for OwnersDuties {
     }
 
     async fn beat(&mut self) -> bool {
-        self.sessions.rest(IDLE).await;
+        self.tools.rest(IDLE).await;
         let seen_to = self.errors.look().await;
         self.vitals.beat().await || seen_to
     }
@@ -298,7 +298,7 @@ impl OwnersDuties {
 }
 
 /// What became of an order, in a line.
-pub(crate) fn sentence(entry: &Entry) -> String {
+pub fn sentence(entry: &Entry) -> String {
     let what = match entry.end {
         End::Done => "carried out",
         End::Dry => "rehearsed, nothing was sent",

@@ -1,12 +1,7 @@
 //! The owner's agent: the daemon that drafts and carries out, and the commands to decide with.
 
-mod arbiter;
-mod briefing;
-mod clerk;
 mod cli;
 mod commands;
-mod duties;
-mod errors;
 mod run;
 
 use std::process::ExitCode;

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::{Failure, InstanceLock, Pulse, Setup, Shutdown, Supervisor};
-use mcp_client::Sessions;
+use local_agent::{OwnersClerk, OwnersDuties, Writer, sentence};
+use mcp_client::{Sessions, ToolCaller};
+use policy::Class;
 use task::{Clock, Stage, SystemClock};
 use vault::Vault;
-use worker::{Agenda, Composed, Found, compose, loop_settings, sources};
-
-use crate::briefing::Writer;
-use crate::clerk::OwnersClerk;
-use crate::duties::OwnersDuties;
+use worker::{Agenda, Composed, Found, compose, loop_settings, session_settings, sources};
 
 /// A cycle with a slow model takes this long; a loop that hangs longer is restarted by systemd.
 const STALL: Duration = Duration::from_secs(45 * 60);
@@ -28,9 +26,17 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Composed { vault, sync, mut worker, watchers, vitals, agenda, .. } =
         compose(setup, Arc::clone(&clock)).await?;
-    let mut duties =
-        OwnersDuties::open(setup, vault.clone(), vitals, sync, Arc::clone(&clock), shutdown.token())?;
-    worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
+    let tools = tools(setup)?;
+    let mut duties = OwnersDuties::open(
+        setup,
+        vault.clone(),
+        vitals,
+        sync,
+        Arc::clone(&tools),
+        Arc::clone(&clock),
+        shutdown.token(),
+    )?;
+    worker.keep(attended(setup, agenda, vault, tools, clock));
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
     supervisor.ready();
@@ -52,10 +58,18 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Composed { vault, sync, mut worker, watchers, vitals, agenda, .. } =
         compose(setup, Arc::clone(&clock)).await?;
-    let duties =
-        OwnersDuties::open(setup, vault.clone(), vitals, sync, Arc::clone(&clock), shutdown.token())?;
+    let tools = tools(setup)?;
+    let duties = OwnersDuties::open(
+        setup,
+        vault.clone(),
+        vitals,
+        sync,
+        Arc::clone(&tools),
+        Arc::clone(&clock),
+        shutdown.token(),
+    )?;
     let mut duties = duties.patient();
-    worker.keep(attended(setup, agenda, vault, duties.sessions(), clock));
+    worker.keep(attended(setup, agenda, vault, tools, clock));
     duties.see_to_errors().await;
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
@@ -68,16 +82,21 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Every tool, whatever its class: what acts asks for the owner's order itself.
+fn tools(setup: &Setup) -> Result<Arc<dyn ToolCaller>, Failure> {
+    Ok(Arc::new(Sessions::new(session_settings(setup, Class::Dangerous)?)))
+}
+
 /// The agenda, with somebody who does its duties.
 fn attended(
     setup: &Setup,
     agenda: Agenda,
     vault: Vault,
-    sessions: Arc<Sessions>,
+    tools: Arc<dyn ToolCaller>,
     clock: Arc<dyn Clock>,
 ) -> Agenda {
     let calendar = agenda.calendar().clone();
-    let writer = Writer::new(setup, vault.clone(), calendar, sessions, Arc::clone(&clock));
+    let writer = Writer::new(setup, vault.clone(), calendar, tools, Arc::clone(&clock));
     agenda.done_by(Arc::new(OwnersClerk::new(vault, writer, clock)))
 }
 
@@ -95,7 +114,7 @@ fn account(setup: &Setup, found: &Found, duties: &OwnersDuties) -> String {
     );
     text.push_str(&found.summary());
     for entry in duties.entries() {
-        let _ = writeln!(text, "  {}: {}", entry.id, crate::duties::sentence(entry));
+        let _ = writeln!(text, "  {}: {}", entry.id, sentence(entry));
     }
     let waiting = found.worked.iter().filter(|(_, stage)| *stage == Stage::PendingApproval).count();
     match duties.waiting() {

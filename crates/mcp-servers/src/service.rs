@@ -50,6 +50,24 @@ impl Service {
         &self.work
     }
 
+    /// Whether the tool exists here: one above the class does not.
+    fn has(&self, tool: &str) -> bool {
+        self.tools.iter().any(|known| known.name == tool)
+    }
+
+    /// Calls a tool without MCP in between, for a caller in the same process.
+    pub async fn call(
+        &self,
+        tool: &str,
+        arguments: Value,
+        meta: Map<String, Value>,
+    ) -> Result<Answer, Failure> {
+        match self.has(tool) {
+            true => self.run(tool.to_owned(), arguments, meta).await,
+            false => Err(Failure::none(format!("unknown tool {tool:?}"))),
+        }
+    }
+
     async fn run(&self, tool: String, arguments: Value, meta: Map<String, Value>) -> Result<Answer, Failure> {
         if policy::class(self.server, &tool) == Class::Dangerous {
             let wish = Wish::read(&tool, arguments, &meta)?;
@@ -91,7 +109,7 @@ impl ServerHandler for Service {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         // The specification's code for an unknown tool; one above the class is just as unknown.
-        if !self.tools.iter().any(|tool| tool.name == request.name) {
+        if !self.has(&request.name) {
             let name: String = request.name.chars().take(80).collect();
             return Err(ErrorData::invalid_params(format!("unknown tool {name:?}"), None));
         }

@@ -1,7 +1,7 @@
 //! A source per channel, made into new tasks; watermark and de-duplication per source.
 //!
 //! - [`Source`]: what a connector does. [`imap_source`] watches a mailbox; [`mock_sources`] offer
-//!   fixed sample events of every channel.
+//!   fixed sample events of every channel, [`scripted_sources`] those of a file.
 //! - [`Watchers`]: the frame. It asks each source in its own task, creates tasks in
 //!   `Needs_Action/`, and only then remembers in `<data>/watch/` what it has seen: a crash in
 //!   between offers an event again, and its task's id, made of the event alone, shows that it is
@@ -26,7 +26,7 @@ pub use channel::{ChannelState, Channels};
 pub use frame::{Running, Settings, Watchers};
 pub use imap::{ImapError, ImapOptions, ImapSource, ReadSecret, imap_source};
 pub use mail::{Arrival, parse_mail};
-pub use mock::mock_sources;
+pub use mock::{mock_sources, scripted_sources};
 pub use source::{Batch, Source, SourceError};
 pub use state::{State, StateError};
 pub use watcher::{Look, WatchError};

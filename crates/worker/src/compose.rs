@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use sync::{Side, Sync};
 use task::{Clock, Role};
 use vault::{KillSwitch, Limits, Vault};
-use watchers::{ImapOptions, Source, Watchers, imap_source, mock_sources};
+use watchers::{ImapOptions, Source, Watchers, imap_source, mock_sources, scripted_sources};
 
 use crate::{Agenda, LoopSettings, Parts, Toolbox, Vitals, Worker, handbook, session_settings};
 
@@ -209,7 +209,10 @@ pub fn sources(setup: &Setup) -> Vec<Box<dyn Source>> {
     let mine = channels(setup.role);
     if setup.modes.mock_data {
         let mocked: Vec<Channel> = config.watchers.mock_channels.iter().copied().filter(mine).collect();
-        return mock_sources(&mocked);
+        return match &config.watchers.mock_script {
+            Some(script) => scripted_sources(&mocked, script),
+            None => mock_sources(&mocked),
+        };
     }
     if !mine(&Channel::Gmail) {
         return Vec::new();

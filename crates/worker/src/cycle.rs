@@ -104,6 +104,11 @@ impl Worker {
         self.agenda = Some(agenda);
     }
 
+    /// Calls other tools than those of the installed servers.
+    pub fn equip(&mut self, tools: Toolbox) {
+        self.parts.tools = Some(tools);
+    }
+
     /// The vault's folder.
     pub fn root(&self) -> &Path {
         self.parts.vault.root()

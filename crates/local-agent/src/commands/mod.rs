@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 use approval::{Desk, KeyFiles, Signer};
 use daemon::{CommonArgs, Failure, OrFailure as _, Setup, print, print_json};
+use local_agent::mode;
 use secrecy::SecretString;
 use signature::{Approvers, Register};
-use task::{Mode, Role, SystemClock};
+use task::{Role, SystemClock};
 use worker::open_vault;
 
 use crate::cli::{Command, Log, Passphrase};
@@ -68,11 +69,6 @@ pub(crate) async fn run(command: Command, setup: &Setup) -> Result<(), Failure> 
         Command::Audit(arguments) => audit::week::run(setup, &arguments).await,
         Command::Log(Log::Verify) => log::verify(setup).await,
     }
-}
-
-/// Live or rehearsal, as the switches say.
-pub(crate) fn mode(setup: &Setup) -> Mode {
-    if setup.modes.dry_run { Mode::Dry } else { Mode::Live }
 }
 
 /// Where the owner decides. Needs what `init` makes.

@@ -1,9 +1,12 @@
-//! Fixed sample events of every channel, for rehearsals and tests. Offline, deterministic, and
-//! each event comes once.
+//! Sample events of every channel, for rehearsals and tests: fixed ones, or those of a script.
+//! Offline, deterministic, and each event comes once.
 
 mod gmail;
+mod script;
 mod social;
 mod whatsapp;
+
+use std::path::Path;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +14,7 @@ use config::Channel;
 use serde_json::{Value, json};
 use task::Task;
 
+use self::script::ScriptSource;
 use crate::{Batch, Source, SourceError, State};
 
 /// The owner's address in the sample mails.
@@ -21,6 +25,13 @@ pub fn mock_sources(channels: &[Channel]) -> Vec<Box<dyn Source>> {
     let source = |channel: &Channel| -> Box<dyn Source> {
         Box::new(MockSource { name: format!("{}:mock", channel.name()), channel: *channel })
     };
+    channels.iter().map(source).collect()
+}
+
+/// A source for each of the channels, with the events of a script.
+pub fn scripted_sources(channels: &[Channel], script: &Path) -> Vec<Box<dyn Source>> {
+    let source =
+        |channel: &Channel| -> Box<dyn Source> { Box::new(ScriptSource::new(*channel, script.to_owned())) };
     channels.iter().map(source).collect()
 }
 

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use chrono::NaiveTime;
 use daemon::{Failure, OrFailure as _, Setup};
+use local_agent::{Writer, summary};
 use mcp_client::Sessions;
 use serde_json::json;
 use task::{AuditEvent, Clock as _, SystemClock};
 use worker::{calendar, open_vault};
 
-use crate::briefing::Writer;
-use crate::clerk;
 use crate::cli::Audit;
 use crate::commands::{print, print_json};
 use worker::session_settings;
@@ -29,7 +28,7 @@ pub(crate) async fn run(setup: &Setup, arguments: &Audit) -> Result<(), Failure>
         None => clock.now(),
     };
     let sessions = Arc::new(Sessions::new(session_settings(setup, policy::Class::Safe)?));
-    let writer = Writer::new(setup, vault.clone(), calendar, Arc::clone(&sessions), clock.clone());
+    let writer = Writer::new(setup, vault.clone(), calendar, sessions.clone(), clock.clone());
     let written = writer.write(moment).await;
     sessions.close().await;
     let (briefing, written) = written.or_failed("cannot write the briefing")?;
@@ -42,5 +41,5 @@ pub(crate) async fn run(setup: &Setup, arguments: &Audit) -> Result<(), Failure>
             "from": briefing.period.from, "until": briefing.period.until, "suggestions": suggestions,
         }));
     }
-    print(&format!("{}\n", clerk::summary(&briefing, &written)))
+    print(&format!("{}\n", summary(&briefing, &written)))
 }

@@ -1,0 +1,16 @@
+//! What the owner's machine does beside the cycle that both agents share, for the program and for tests
+//! that compose it in their own process.
+//!
+//! - [`OwnersDuties`]: carries signed orders out, takes what was ticked on a briefing, writes the
+//!   dashboard.
+//! - [`OwnersClerk`]: does the daily scan, the audit and the briefing, with a [`Writer`].
+
+mod arbiter;
+mod briefing;
+mod clerk;
+mod duties;
+mod errors;
+
+pub use briefing::Writer;
+pub use clerk::{OwnersClerk, summary};
+pub use duties::{OwnersDuties, mode, sentence};
