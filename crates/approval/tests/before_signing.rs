@@ -49,7 +49,7 @@ fn confirm(tool: &str, arguments: Value) -> String {
 
 #[test]
 fn every_kind_of_proposal_says_in_one_line_what_from_whom_and_to_whom() {
-    let picture = json!([{"path": "picture.png", "sha256": format!("sha256:{}", "0".repeat(64))}]);
+    let picture = json!([{"name": "picture.png", "size": 9, "sha256": format!("sha256:{}", "0".repeat(64))}]);
     let mail = json!({"to": ["a@example.com", "b@example.com"], "cc": ["c@example.com"],
         "bcc": ["d@example.com"], "subject": "Q1", "body": "Hello"});
     let lines = json!([{"description": "Work", "quantity": "2", "unit_price": "80.00"}]);
