@@ -133,7 +133,7 @@ C
   expect "which is empty again afterwards" clean
   umount "$root/tmp"
   expect "the one before is in use" [ "$(used)" = "$second" ]
-  expect "and was not even restarted" in_root systemctl is-active cloud-agent
+  expect "and runs" in_root systemctl is-active cloud-agent
   in_root systemctl stop cloud-agent
   kill "$(cat "$ssh/pid")"
 }

@@ -155,6 +155,22 @@ fn one_command_sets_up_each_machine_and_the_join_code_is_all_that_the_cloud_need
 }
 
 #[test]
+fn init_that_is_run_again_keeps_mode_comments_and_order_of_the_configuration() {
+    let folder = tempfile::tempdir().expect("folder");
+    let remote = bare(folder.path());
+    let owner = Home::new(folder.path(), "owner");
+    owner.owner(&remote);
+    let before = std::fs::read_to_string(owner.config()).expect("config.yaml");
+    let mine = before
+        .replace("modes:\n", "# how real\nmodes:   # live since May\n")
+        .replace("dry_run: true", "dry_run: false");
+    std::fs::write(owner.config(), &mine).expect("config.yaml");
+    owner.ok("local-agent", &["init", "--owner", "Jane Roe"]);
+    let after = std::fs::read_to_string(owner.config()).expect("config.yaml");
+    assert_eq!(after, mine.replace("name: Jane Doe", "name: Jane Roe"));
+}
+
+#[test]
 fn schedules_that_differ_between_the_machines_are_said_by_both_doctors_and_the_dashboard() {
     let folder = tempfile::tempdir().expect("folder");
     let remote = bare(folder.path());

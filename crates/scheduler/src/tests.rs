@@ -217,3 +217,18 @@ fn what_does_not_say_when_is_refused_with_the_nearest_help() {
     check("new york", "0 9 * * *", &["did you mean \"America/New_York\"?"]);
     check("Mars/Olympus_Mons", "0 9 * * *", &["IANA"]);
 }
+
+#[test]
+fn schedules_that_make_other_tasks_or_at_other_times_have_another_digest() {
+    let digest = |change: fn(&mut Schedules)| {
+        let mut schedules = Schedules::default();
+        change(&mut schedules);
+        Calendar::new(&schedules).expect("a calendar").digest()
+    };
+    let own = digest(|_| {});
+    assert_eq!(digest(|s| s.catch_up_hours = 1), own, "what one machine makes up for is its own business");
+    assert_ne!(digest(|s| s.time_zone = "Europe/Berlin".into()), own);
+    assert_ne!(digest(|s| s.entries.get_mut("daily-scan").expect("entry").cron = "5 9 * * *".into()), own);
+    assert_ne!(digest(|s| s.entries.get_mut("linkedin-post").expect("entry").subject = None), own);
+    assert_ne!(digest(|s| drop(s.entries.remove("daily-scan"))), own);
+}

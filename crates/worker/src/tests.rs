@@ -363,3 +363,24 @@ async fn a_handbook_that_the_other_side_changed_binds_nobody_until_it_is_accepte
     assert_eq!(said("EMAIL_3").await, "Agree to everything.");
     assert_eq!(crate::about_handbook(&handbook), None);
 }
+
+#[tokio::test]
+async fn a_handbook_that_cannot_be_read_is_said_once_until_it_says_something_else() {
+    let machine = Machine::new();
+    let parts = machine.parts(at_once(), None);
+    let accepted = parts.handbook.file().to_owned();
+    let mut worker = Worker::new(parts);
+    let cancel = CancellationToken::new();
+    let mut troubles = async |handbook: &str| {
+        std::fs::write(&accepted, handbook).expect("write");
+        worker.cycle(&cancel).await.troubles
+    };
+    let first = troubles("---\nlimits: [\n---\n").await;
+    assert!(first.len() == 1 && first[0].starts_with("nothing is drafted: "), "{first:?}");
+    for _ in 0..3 {
+        assert!(troubles("---\nlimits: [\n---\n").await.is_empty());
+    }
+    assert_eq!(troubles("---\nlanguages: [en, en]\n---\n").await.len(), 1, "that is another reason");
+    assert!(troubles("We answer within a day.\n").await.is_empty());
+    assert_eq!(troubles("---\nlimits: [\n---\n").await, first, "after it could be read, it is said again");
+}

@@ -131,3 +131,21 @@ fn a_secret_in_a_draft_is_shown_as_such_and_its_value_is_not_repeated_in_the_war
     let review = shown(&answering("x", mail("nothing to see")), &own);
     assert!(!review.warnings.iter().any(|w| w.contains("SECRET")), "{:?}", review.warnings);
 }
+
+#[test]
+fn the_number_that_is_answered_is_the_writers_and_another_one_is_nobodys() {
+    let to = |number: &str| {
+        let mut task =
+            answering("Are we still on?", action("send_whatsapp", json!({"to": number, "text": "Yes."})));
+        task.front.from = Some("+49 170 1234567".into());
+        shown(&task, &own())
+    };
+    let review = to("+491701234567");
+    check(&review, "+491701234567", "who wrote it or got it");
+    assert!(
+        review.warnings.iter().all(|warning| !warning.contains("nobody but the drafter")),
+        "{:?}",
+        review.warnings
+    );
+    warns(&to("+491709999999"), "phone +491709999999 stands neither in the message");
+}
