@@ -27,7 +27,7 @@ fn invariant_10_silence_is_never_success() {
     line(&account, "gmail:work", "127.0.0.1");
     assert!(machine.place("EMAIL_beside").starts_with("Pending_Approval/"), "the rest goes on: {account}");
     let status = machine.ok(&["status"]);
-    line(&status, "gmail:work never complete", "FAILING");
+    line(&status, "gmail:work", "never complete yet; FAILING");
     line(&machine.read("Dashboard.md"), "gmail:work", "🔴");
     // With sample data in its stead it is complete, so it was the mailbox that failed.
     std::fs::write(
@@ -37,7 +37,7 @@ fn invariant_10_silence_is_never_success() {
     .expect("config");
     machine.ok(&["--once"]);
     assert!(!machine.ok(&["status"]).contains("FAILING"));
-    line(&machine.read("Dashboard.md"), "gmail:mock", "🟢");
+    line(&machine.read("Dashboard.md"), "gmail (sample)", "🟢");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn invariant_10_the_owner_hears_of_a_channel_that_fails_on_the_cloud() {
     owner.ok(&["--once"]);
     owner.ok(&["--once"]);
     let status = owner.ok(&["status"]);
-    line(&status, "cloud-001", "gmail complete until never FAILING");
+    line(&status, "gmail", "never complete yet; FAILING");
     let page = owner.read("Dashboard.md");
     assert!(line(&page, "| gmail", "cloud-001").contains("🔴"), "{page}");
     // A password that cannot be looked into is a standing warning on both machines.
