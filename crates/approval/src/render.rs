@@ -74,3 +74,23 @@ impl Screen {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_out_also_where_there_is_nothing() {
+        let mut screen = Screen::default();
+        screen.value("", &json!({"cc": [], "extra": {}, "to": ["a", "b"], "bcc": ["c"], "urgent": true}));
+        let said: Vec<String> = screen.finish().lines().map(plain).collect();
+        let expected = ["cc (empty list)", "extra (empty)", "to 1 a", "to 2 b", "bcc c", "urgent true"];
+        assert_eq!(said, expected);
+    }
+
+    fn plain(line: &str) -> String {
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}

@@ -203,8 +203,11 @@ mod tests {
                 reference: "R-1".into(),
             }),
         };
-        check(&of_action(&payment("\u{430}\u{440}\u{440}\u{4cf}\u{435}")), "looks like");
-        assert_eq!(of_action(&payment("Müller GmbH")), Vec::<String>::new());
+        let apple = of_action(&payment("x \u{430}\u{440}\u{440}\u{4cf}\u{435}"));
+        check(&apple, "payee looks like \"apple\" but is written U+0430 U+0440 U+0440 U+04CF U+0435");
+        for plain in ["Müller GmbH", "Aydın A.Ş.", "Привет", "日本"] {
+            assert_eq!(of_action(&payment(plain)), Vec::<String>::new(), "{plain}");
+        }
     }
 
     #[test]
@@ -216,6 +219,12 @@ mod tests {
         assert_eq!(of_sender(&front), Vec::<String>::new());
         front.reply_to = Some("alice@evil.example".into());
         check(&of_sender(&front), "wants answers at alice@evil.example");
+        // Whoever wrote, wants the answer or got the message as well has a part in it.
+        front.to = vec!["Carol <carol@example.com>".into()];
+        for to in ["Alice@example.com", "alice@evil.example", "carol@example.com"] {
+            front.action = Some(mail(to, "x"));
+            assert!(!of_sender(&front).iter().any(|said| said.contains("has no part")), "{to}");
+        }
         front.action = Some(mail("bob@example.com", "x"));
         check(&of_sender(&front), "bob@example.com has no part");
         front.from = Some("\"boss@bank.example\" <mallory@evil.example>".into());

@@ -163,6 +163,11 @@ impl Executor {
         &self.core.journal
     }
 
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// The kill switch.
     pub fn kill_switch(&self) -> &KillSwitch {
         &self.core.kill_switch

@@ -189,6 +189,62 @@ fn an_agent_that_answers_garbage_is_refused() {
 }
 
 #[test]
+fn an_agents_answer_is_read_up_to_its_greatest_length_and_no_further() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (files, _) = prepare(folder.path());
+    // Each says "declined" and is padded.
+    for (length, expected) in
+        [(64 * 1024, "has not the key"), (64 * 1024 + 1, "does not follow the protocol")]
+    {
+        let socket = folder.path().join(format!("agent{length}"));
+        let listener = UnixListener::bind(&socket).expect("listen");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("accept");
+            stream.read_exact(&mut [0; 64]).expect("request");
+            let mut answer = u32::try_from(length).expect("length").to_be_bytes().to_vec();
+            answer.resize(4 + length, 0);
+            answer[4] = 5;
+            // Whoever refuses it at its first bytes has hung up by now.
+            let _ = stream.write_all(&answer);
+        });
+        let error =
+            Signer::agent(&socket, &files.public_key).sign("x").expect_err("no signature").to_string();
+        assert!(error.contains(expected), "{length}: {error}");
+        server.join().expect("server");
+    }
+}
+
+#[test]
+fn a_saved_key_has_the_fingerprint_of_the_key_whichever_half_it_is() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (files, made) = prepare(folder.path());
+    for path in [&files.key, &files.public_key] {
+        let text = SecretString::from(std::fs::read_to_string(path).expect("read"));
+        assert_eq!(crate::fingerprint(path, &text).expect("fingerprint"), made.fingerprint);
+    }
+    let error =
+        crate::fingerprint(&files.key, &SecretString::from("no key")).expect_err("no key").to_string();
+    assert!(error.contains("cannot be used"), "{error}");
+}
+
+#[test]
+fn a_vaults_id_is_one_word_of_at_most_a_hundred_characters() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("vault-id");
+    for (text, expected) in [
+        ("v1\n".to_owned(), Some("v1".to_owned())),
+        ("x".repeat(100), Some("x".repeat(100))),
+        ("x".repeat(101), None),
+        ("x".repeat(500), None),
+        ("two words".into(), None),
+        ("\n".into(), None),
+    ] {
+        std::fs::write(&path, &text).expect("write");
+        assert_eq!(crate::read_vault_id(&path).ok(), expected, "{text}");
+    }
+}
+
+#[test]
 fn two_inits_at_once_agree() {
     let folder = tempfile::tempdir().expect("folder");
     let files = KeyFiles::in_data(folder.path());

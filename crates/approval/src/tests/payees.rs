@@ -52,6 +52,24 @@ fn invariant_4_a_payment_is_signed_only_when_amount_and_payee_were_typed_again()
 }
 
 #[test]
+fn what_would_be_refused_is_refused_before_anybody_is_asked_for_a_passphrase() {
+    let mut office = Office::new();
+    office.put(&proposed("PAYMENT_1", Some(to_new("Carol"))));
+    let seen = office.digest(&office.desk.open(&id("PAYMENT_1")).expect("open").task);
+    let typed = |amount: &str| Retyped { amount: amount.into(), payee_end: "5555".into() };
+    let check = |office: &Office, typed: Option<&Retyped>| office.desk.check(&id("PAYMENT_1"), &seen, typed);
+    assert!(check(&office, Some(&typed("99.50"))).is_ok());
+    assert!(matches!(check(&office, None), Err(DeskError::PaysMoney(_))));
+    assert!(matches!(check(&office, Some(&typed("99.51"))), Err(DeskError::Mistyped { .. })));
+    let other = task::Digest::of("another");
+    let changed = office.desk.check(&id("PAYMENT_1"), &other, Some(&typed("99.50")));
+    assert!(matches!(changed, Err(DeskError::Changed { .. })));
+    office.pay("PAYMENT_1", "99.50", "5555").expect("introduced");
+    at(&mut office, TimeDelta::hours(1));
+    assert!(matches!(check(&office, Some(&typed("99.50"))), Err(DeskError::Held { .. })));
+}
+
+#[test]
 fn a_new_payee_needs_a_second_signature_after_the_hold() {
     let mut office = Office::new();
     office.put(&proposed("PAYMENT_1", Some(to_new("Carol"))));
@@ -156,7 +174,10 @@ fn an_introduction_that_does_not_verify_introduces_nobody() {
 fn a_rehearsal_introduces_nobody_and_a_journal_that_cannot_be_read_pays_nobody() {
     let mut office = Office::new();
     office.desk.mode = Mode::Dry;
-    office.put(&proposed("PAYMENT_1", Some(to_new("Carol"))));
+    let task = proposed("PAYMENT_1", Some(to_new("Carol")));
+    office.put(&task);
+    let review = office.desk.review(&task).expect("review");
+    assert!(!review.screen.contains("new payee"), "{}", review.screen);
     assert!(office.pay("PAYMENT_1", "99.50", "5555").expect("rehearsed").order.is_some());
     assert!(!office.desk.register.payee_file(NEW).expect("path").exists());
     office.desk.mode = Mode::Live;

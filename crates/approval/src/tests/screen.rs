@@ -54,7 +54,20 @@ fn amount_and_payee_are_always_on_the_confirming_screen() {
     );
     check(mail("x"), &["alice@example.com", "Re: Q1"]);
     check(action("send_whatsapp", json!({"to": "+491701234567", "text": "Hallo"})), &["+491701234567"]);
-    check(action("post_twitter", json!({"text": "Hello"})), &["on X as owner@example.com", "5 characters"]);
+    for (tool, place) in [
+        ("post_twitter", "X"),
+        ("post_facebook", "Facebook"),
+        ("post_instagram", "Instagram"),
+        ("post_linkedin", "LinkedIn"),
+    ] {
+        let media = json!([{"name": "a.png", "size": 5, "sha256": task::Digest::of("x").to_string()}]);
+        let post = if place == "Instagram" {
+            json!({"text": "Hello", "media": media})
+        } else {
+            json!({"text": "Hello"})
+        };
+        check(action(tool, post), &[&format!("on {place} as owner@example.com"), "5 characters"]);
+    }
 }
 
 #[test]
@@ -62,6 +75,27 @@ fn a_task_without_an_action_shows_its_question() {
     let review = screen(None);
     assert_eq!(review.digest, None);
     assert!(review.screen.contains("May I tell Alice the price?"), "{}", review.screen);
+}
+
+#[test]
+fn the_steps_of_a_long_task_are_shown_with_what_is_done() {
+    let mut task = proposed("EMAIL_1", Some(mail("x")));
+    let step = |what: &str, state| task::Step { what: what.into(), state, ..task::Step::default() };
+    task.front.steps = vec![step("ask Bob", task::StepState::Done), step("answer", task::StepState::Open)];
+    task.front.steps[0].said = Some("he is away".into());
+    let screen = Office::new().desk.review(&task).expect("review").screen;
+    for part in ["[x] ask Bob: he is away", "[ ] answer"] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+}
+
+#[test]
+fn that_nobody_checked_the_sender_is_said_of_mails_only() {
+    for (name, said) in [("EMAIL_1", true), ("WHATSAPP_1", false)] {
+        let task = proposed(name, Some(mail("x")));
+        let screen = Office::new().desk.review(&task).expect("review").screen;
+        assert_eq!(screen.contains("recorded no SPF, DKIM or DMARC result"), said, "{screen}");
+    }
 }
 
 #[test]
@@ -156,5 +190,8 @@ fn the_editor_gives_an_action_arguments_or_nothing() {
     check("to: &a [x]\n", "an anchor");
     check("tool: delete_all\nserver: email\naccount: o\narguments: {}\n", "unknown tool");
     check("hello", "expected");
+    // Half an action is no list of arguments.
+    check("tool: send_email\n", "missing field");
+    check("arguments: { to: [bob@example.com] }\n", "missing field");
     assert!(from_editable("to: []", None).expect_err("no tool").to_string().contains("no tool"));
 }

@@ -97,6 +97,42 @@ async fn invariant_4_a_file_with_anothers_order_does_the_other_no_harm() {
     assert_eq!((entry(&report, "EMAIL_2").0, machine.world.effects(&order)), (End::Done, 1), "{report:?}");
 }
 
+/// Puts another order of `name` into place, signed by the owner with the approval of `first` and noted as
+/// given here.
+fn sign_again(machine: &Machine, first: &Order, name: &str) -> TaskFile {
+    let other = action("send_email", json!({"to": ["bob@example.com"], "subject": "x", "body": "x"}));
+    let second = Order { id: id(name), action: other.clone(), ..first.clone() };
+    let text = second.to_text().expect("text");
+    let noted = machine.data().join("approvals").join(&second.approval);
+    std::fs::write(noted, format!("{}\n", task::Digest::of(&text))).expect("note");
+    let mut front = FrontMatter::new(id(name), start());
+    front.action = Some(other);
+    front.signature = Some(Signer::key_file(&machine.files.key, None).sign(&text).expect("signature"));
+    front.order = Some(text);
+    let at = Location::new(Stage::Approved, id(name));
+    let bytes = Task::new(front, "").to_bytes().expect("bytes");
+    std::fs::write(machine.desk.vault.root().join(at.path()), bytes).expect("write");
+    machine.desk.vault.read(&at).expect("read")
+}
+
+#[tokio::test]
+async fn what_goes_back_to_the_owner_withdraws_no_other_order() {
+    let machine = Machine::new();
+    let first = machine.approve("EMAIL_1", mail());
+    assert!(machine.crash_at("journal.dispatch").await);
+    let second = sign_again(&machine, &first, "EMAIL_2");
+    let executor = machine.executor();
+    let objection = crate::admit::Objection::Returned("too late".into());
+    let mut report = Report::default();
+    executor.core().object(&second, objection, &mut report).expect("sent back");
+    assert_eq!(
+        (entry(&report, "EMAIL_2").0, machine.stage("EMAIL_2")),
+        (End::Returned, StageName::PendingApproval)
+    );
+    let row = executor.journal().get(&first.approval).expect("journal").expect("row");
+    assert_eq!((row.state, row.order.id), (crate::State::Accepted, id("EMAIL_1")));
+}
+
 #[tokio::test]
 async fn invariant_5_one_approval_is_good_for_one_order_although_the_owner_signed_two_with_it() {
     for name in ["EMAIL_1", "EMAIL_2"] {
@@ -104,19 +140,7 @@ async fn invariant_5_one_approval_is_good_for_one_order_although_the_owner_signe
         let first = machine.approve("EMAIL_1", mail());
         let executor = machine.executor();
         executor.run_cycle().await;
-        // Signed with the owner's key, and noted as given here.
-        let other = action("send_email", json!({"to": ["bob@example.com"], "subject": "x", "body": "x"}));
-        let second = Order { id: id(name), action: other.clone(), ..first.clone() };
-        let text = second.to_text().expect("text");
-        let noted = machine.data().join("approvals").join(&second.approval);
-        std::fs::write(noted, format!("{}\n", task::Digest::of(&text))).expect("note");
-        let mut front = FrontMatter::new(id(name), start());
-        front.action = Some(other);
-        front.signature = Some(Signer::key_file(&machine.files.key, None).sign(&text).expect("signature"));
-        front.order = Some(text);
-        let at = Location::new(Stage::Approved, id(name));
-        let bytes = Task::new(front, "").to_bytes().expect("bytes");
-        std::fs::write(machine.desk.vault.root().join(at.path()), bytes).expect("write");
+        sign_again(&machine, &first, name);
         let (end, said) = entry(&executor.run_cycle().await, name);
         assert!(end == End::Refused && said.contains("used before, for another order"), "{said}");
         assert_eq!(machine.world.calls("send_email").len(), 1, "{name}");
