@@ -222,3 +222,27 @@ async fn what_is_asked_of_a_synchronisation_that_has_ended_fails_and_waits_for_n
     assert!(taken.owned.is_empty() && why.contains("synchronisation has ended"), "{why}");
     cloud.sync.close().await;
 }
+
+#[tokio::test]
+async fn a_seat_that_cannot_be_taken_says_whether_the_remote_is_locked_or_does_not_want_it() {
+    let world = World::new();
+    let (_cloud, local) = world.pair().await;
+    assert_eq!(local.sync.sit("a1").await.expect("sit"), sync::Holder::Us);
+    let lock = world.remote().join("refs/seat/local-001.lock");
+    std::fs::write(&lock, "").expect("lock");
+    let error = local.sync.take_seat("b2").await.expect_err("locked");
+    assert!(matches!(error, SyncError::Locked { .. }), "{error:?}");
+    says(&error.to_string(), &["remote.git", "local-001.lock", "remove the .lock file that is named"]);
+    std::fs::remove_file(&lock).expect("remove");
+
+    let hook = world.remote().join("hooks/pre-receive");
+    std::fs::write(&hook, "#!/bin/sh\necho not on a Sunday >&2\nexit 1\n").expect("hook");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&hook, executable).expect("chmod");
+    let error = local.sync.take_seat("b2").await.expect_err("declined");
+    says(&error.to_string(), &["push to", "remote.git", "not on a Sunday", "a protected branch, a hook"]);
+    assert_eq!(local.sync.sit("b2").await.expect("sit"), sync::Holder::OtherSeat, "nothing changed");
+    std::fs::remove_file(&hook).expect("remove");
+    local.sync.take_seat("b2").await.expect("taken");
+    assert_eq!(local.sync.sit("b2").await.expect("sit"), sync::Holder::Us);
+}
