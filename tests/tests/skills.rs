@@ -151,14 +151,25 @@ fn every_tool_that_a_skill_names_exists_and_is_allowed_to_it() {
         for name in words(&skill.body).filter(|word| word.starts_with("mcp__")) {
             assert!(allowed.contains(name), "{}: {name} is not among its allowed-tools", skill.name);
         }
-        for (server, name) in allowed.iter().filter_map(|name| tool(name)) {
-            assert!(
-                TOOLS.iter().any(|tool| tool.server == server && tool.name == name),
-                "{}: {server} has no tool {name}",
-                skill.name
-            );
-        }
+        assert_eq!(gone(&skill), Vec::<String>::new());
     }
+}
+
+/// What is wrong with the tools of a skill: those that no server has.
+fn gone(skill: &Skill) -> Vec<String> {
+    let named = skill.allowed.iter().filter_map(|name| tool(name));
+    named
+        .filter(|(server, name)| !TOOLS.iter().any(|tool| tool.server == *server && tool.name == *name))
+        .map(|(server, name)| format!("{}: the {server} server has no tool {name}", skill.name))
+        .collect()
+}
+
+#[test]
+fn a_skill_that_names_a_tool_that_is_gone_is_said_with_its_server_and_tool() {
+    let mut skill = skills().remove(0);
+    skill.name = "old-skill".into();
+    skill.allowed = vec!["mcp__email__read_email".into(), "mcp__email__forward_email".into(), "Read".into()];
+    assert_eq!(gone(&skill), ["old-skill: the email server has no tool forward_email"]);
 }
 
 #[test]
