@@ -182,6 +182,58 @@ fn set_aside_after_a_signed_step_it_is_tried_again_from_there_and_posts_nothing_
 }
 
 #[test]
+fn an_audit_goes_step_by_step_over_a_crash_and_books_that_are_away_and_is_written_once() {
+    let world = World::quiet();
+    let mut machine = world.gold();
+    let folder = world.path().join("programs");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    symlink(programs().join("mcp-social"), folder.join("mcp-social")).expect("a link");
+    symlink("/bin/false", folder.join("mcp-odoo")).expect("a link");
+    let settings = format!("mcp: {{ directory: {folder:?} }}\nclaims: {{ retry_seconds: 0 }}\nowner: {{");
+    machine.reconfigure("owner: {", &settings);
+    let audit = "schedules: { entries: { weekly-audit: { cron: '0 23 * * SUN', duty: audit } } }";
+    machine.reconfigure("schedules: { entries: {} }", audit);
+    machine.ok(&["schedule", "run", "weekly-audit"]);
+    let tasks = machine.tasks();
+    let path = tasks.keys().find(|path| path.contains("AUDIT_")).expect("the audit");
+    let id = path.rsplit_once('/').expect("a folder").1.replace(".md", "");
+    let steps = |machine: &Machine| {
+        let made = machine.records();
+        let made = made.iter().filter(|r| r["task"] == id.as_str() && r["action_type"] == "step");
+        made.map(|r| r["params"]["step"].as_u64().expect("a number")).collect::<Vec<_>>()
+    };
+    // Killed when it is about to write down what the third source, the books, said.
+    machine.environment.insert("AI_EMPLOYEE_FAULT".into(), "step.end:3:kill".into());
+    assert!(!machine.run(&["--once"]).status.success(), "it was to be killed");
+    machine.environment.remove("AI_EMPLOYEE_FAULT");
+    assert_eq!(steps(&machine), [1, 2, 3]);
+    let file = machine.read(&machine.place(&id));
+    assert!(file.contains("- [x] look into the journal") && !file.contains("- [x] read the books"), "{file}");
+
+    // The books are away: the pages are read all the same, and nothing that was read is read again.
+    machine.reconfigure("retry_seconds: 0", "retry_seconds: 600");
+    machine.ok(&["--once"]);
+    assert_eq!(steps(&machine), [1, 2, 3, 3, 4]);
+    let file = machine.read(&format!("Needs_Action/{id}.md"));
+    assert!(file.contains("- [x] read the pages"), "{file}");
+    assert!(file.contains("- [ ] read the books (did not work; it is tried again)"), "{file}");
+
+    std::fs::remove_file(folder.join("mcp-odoo")).expect("removed");
+    symlink(programs().join("mcp-odoo"), folder.join("mcp-odoo")).expect("a link");
+    machine.ok(&["retry", &id]);
+    machine.ok(&["--once"]);
+    assert!(machine.place(&id).starts_with("Done/"), "{}", machine.place(&id));
+    assert_eq!(steps(&machine), [1, 2, 3, 3, 4, 3]);
+    let pages: Vec<_> = std::fs::read_dir(machine.vault().join("Briefings")).expect("a folder").collect();
+    assert_eq!(pages.len(), 2, "one page of each form");
+    let record = machine.read(&machine.place(&id));
+    let (_, rest) = record.split_once("Briefings/").expect("what was written");
+    let briefing = machine.read(&format!("Briefings/{}", rest.split_once(':').expect("a path").0));
+    assert!(!briefing.contains("was not called"), "the books were had in the end: {briefing}");
+    machine.ok(&["log", "verify"]);
+}
+
+#[test]
 fn the_cloud_makes_the_harmless_steps_and_the_owners_machine_the_signed_ones() {
     let world = World::quiet();
     let (cloud, owner) = (world.cloud(), world.owner());

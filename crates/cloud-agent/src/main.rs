@@ -15,7 +15,7 @@ use clap::{CommandFactory as _, Parser as _};
 use config::Duty;
 use daemon::{Failure, Flags, InstanceLock, Program, Pulse, Setup, Shutdown, Supervisor, Threads};
 use reports::Standing;
-use task::{Clock, SystemClock};
+use task::{Clock, Step, SystemClock};
 use vault::Vault;
 use worker::{
     Clerk, ClerkError, Composed, Duties, Found, Performed, Vitals, compose, loop_settings, sources,
@@ -123,7 +123,12 @@ impl Clerk for Scanner {
         duty == Duty::Scan
     }
 
-    async fn perform(&self, _duty: Duty, _due: DateTime<Utc>) -> Result<Performed, ClerkError> {
+    async fn perform(
+        &self,
+        _duty: Duty,
+        _due: DateTime<Utc>,
+        _made: &[Step],
+    ) -> Result<Performed, ClerkError> {
         let (vault, now) = (self.0.clone(), self.1.now());
         let standing = tokio::task::spawn_blocking(move || Standing::look(&vault, now)).await??;
         Ok(Performed { summary: standing.summary(), notes: standing.markdown() })

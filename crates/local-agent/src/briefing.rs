@@ -17,6 +17,28 @@ use task::{Clock, Server};
 use vault::Vault;
 use worker::ClerkError;
 
+/// Where a briefing's figures come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// Folders and logs.
+    Vault,
+    /// The journal, and what the language model cost.
+    Journal,
+    /// The books.
+    Books,
+    /// The pages.
+    Pages,
+}
+
+/// What the sources outside have said already.
+#[derive(Default)]
+pub struct Answers {
+    /// The books, or why they were not to be had.
+    pub books: Option<Had<Books>>,
+    /// The pages, or why they were not to be had.
+    pub social: Option<Had<Social>>,
+}
+
 /// Writes briefings.
 pub struct Writer {
     vault: Vault,
@@ -51,12 +73,67 @@ impl Writer {
         }
     }
 
-    /// The briefing of the week of `moment`, written into the vault.
-    pub async fn write(&self, moment: DateTime<Utc>) -> Result<(Briefing, Written), ClerkError> {
+    /// Asks one source about the week of `moment`: what it says in a line, and for [`Writer::write`].
+    pub(crate) async fn ask_source(
+        &self,
+        source: Source,
+        moment: DateTime<Utc>,
+    ) -> Result<(String, Value), ClerkError> {
         let (zone, now) = (self.calendar.zone(), self.clock.now());
         let period = Period::of(moment, &zone);
-        let books = self.books(&period, now).await;
-        let social = self.social().await;
+        match source {
+            Source::Vault => {
+                let vault = self.vault.clone();
+                let look = move || {
+                    let total = Activity::count(&vault, &period, &zone)?.total();
+                    let standing = Standing::look(&vault, now)?.summary();
+                    let said = format!("{} drafted, {} carried out; {standing}", total.drafted, total.done);
+                    Ok::<_, ClerkError>((said, Value::Null))
+                };
+                tokio::task::spawn_blocking(look).await?
+            }
+            Source::Journal => {
+                let (journal, budget) = (self.journal.clone(), self.budget.clone());
+                let look = move || (orders(&journal, &period), spending(&budget, &period));
+                match tokio::task::spawn_blocking(look).await? {
+                    (Had::Yes(orders), Had::Yes(_)) => {
+                        let Orders { done, dry, failed, unknown } = orders;
+                        let said =
+                            format!("{done} done, {dry} rehearsed, {failed} failed, {unknown} unknown");
+                        Ok((said, Value::Null))
+                    }
+                    // A machine on which nothing was signed has none, and trying again brings none.
+                    (Had::No(why), _) | (_, Had::No(why)) => Ok((why, Value::Null)),
+                }
+            }
+            Source::Books => {
+                let books = self.books(&period, now).await.map_err(ClerkError::from)?;
+                Ok((format!("{} invoices are overdue", books.late.len()), serde_json::to_value(books)?))
+            }
+            Source::Pages => {
+                let social = self.social().await.map_err(ClerkError::from)?;
+                Ok((format!("{} pages answered", social.lines.len()), serde_json::to_value(social)?))
+            }
+        }
+    }
+
+    /// The briefing of the week of `moment`, written into the vault. A source of which `had` says
+    /// nothing is asked now.
+    pub async fn write(
+        &self,
+        moment: DateTime<Utc>,
+        had: Answers,
+    ) -> Result<(Briefing, Written), ClerkError> {
+        let (zone, now) = (self.calendar.zone(), self.clock.now());
+        let period = Period::of(moment, &zone);
+        let books = match had.books {
+            Some(books) => books,
+            None => self.books(&period, now).await.map_or_else(Had::No, Had::Yes),
+        };
+        let social = match had.social {
+            Some(social) => social,
+            None => self.social().await.map_or_else(Had::No, Had::Yes),
+        };
         let (vault, journal, budget) = (self.vault.clone(), self.journal.clone(), self.budget.clone());
         let pages = Pages::new(vault.clone(), &self.taken);
         let sample = self.sample.0 || self.sample.1;
@@ -85,21 +162,17 @@ impl Writer {
         reply.map(|reply| reply.content).map_err(|error| error.to_string())
     }
 
-    async fn books(&self, period: &Period, now: DateTime<Utc>) -> Had<Books> {
+    async fn books(&self, period: &Period, now: DateTime<Utc>) -> Result<Books, String> {
         let first = period.days().next().unwrap_or(period.monday);
-        let read = async {
-            let posted = json!({"state": "posted", "limit": Books::LIMIT});
-            let invoices = self.ask(Server::Odoo, "list_invoices", posted).await?;
-            let since = json!({"since": first, "limit": Books::LIMIT});
-            let transactions = self.ask(Server::Odoo, "read_transactions", since).await?;
-            Books::read(&invoices, &transactions, period, now, &self.calendar.zone())
-        };
-        read.await.map_or_else(Had::No, Had::Yes)
+        let posted = json!({"state": "posted", "limit": Books::LIMIT});
+        let invoices = self.ask(Server::Odoo, "list_invoices", posted).await?;
+        let since = json!({"since": first, "limit": Books::LIMIT});
+        let transactions = self.ask(Server::Odoo, "read_transactions", since).await?;
+        Books::read(&invoices, &transactions, period, now, &self.calendar.zone())
     }
 
-    async fn social(&self) -> Had<Social> {
-        let answer = self.ask(Server::Social, "get_social_summary", json!({})).await;
-        answer.and_then(|answer| Social::read(&answer)).map_or_else(Had::No, Had::Yes)
+    async fn social(&self) -> Result<Social, String> {
+        Social::read(&self.ask(Server::Social, "get_social_summary", json!({})).await?)
     }
 }
 

@@ -11,6 +11,6 @@ mod clerk;
 mod duties;
 mod errors;
 
-pub use briefing::Writer;
+pub use briefing::{Answers, Writer};
 pub use clerk::{OwnersClerk, summary};
 pub use duties::{OwnersDuties, mode, sentence};

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use config::Duty;
 use drafter::Draft;
 use scheduler::{Calendar, Diary, Made};
-use task::{AuditEvent, Body, Stage, TaskId, TaskKind};
+use serde_json::Value;
+use task::{AuditEvent, Body, Stage, Step, TaskId, TaskKind};
 use tokio_util::sync::CancellationToken;
 use vault::{TaskFile, Vault};
 
@@ -34,8 +35,24 @@ pub trait Clerk: Send + Sync {
     /// Whether this agent does it; otherwise its tasks are left to the other one.
     fn does(&self, duty: Duty) -> bool;
 
-    /// Does it, as of the moment at which it was due.
-    async fn perform(&self, duty: Duty, due: DateTime<Utc>) -> Result<Performed, ClerkError>;
+    /// The steps of a duty, in words: each but the last is made by [`Clerk::gather`], the last by
+    /// [`Clerk::perform`]. None: it is done in one go.
+    fn steps(&self, _duty: Duty) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Makes one step: what came of it in a line, and for [`Clerk::perform`].
+    async fn gather(
+        &self,
+        _duty: Duty,
+        _due: DateTime<Utc>,
+        step: usize,
+    ) -> Result<(String, Value), ClerkError> {
+        Err(format!("there is no step {step}").into())
+    }
+
+    /// Does it, as of the moment at which it was due, with what the steps before brought.
+    async fn perform(&self, duty: Duty, due: DateTime<Utc>, made: &[Step]) -> Result<Performed, ClerkError>;
 }
 
 /// An agent's calendar, what it has seen of it, and who does its duties.
@@ -116,7 +133,7 @@ pub(crate) async fn perform(
 ) -> Result<(Stage, AuditEvent), WorkerError> {
     let limit = Duration::from_secs(parts.limits.work_minutes * 60);
     let performed = tokio::select! {
-        performed = clerk.perform(duty, due) => performed.map_err(WorkerError::Duty)?,
+        performed = clerk.perform(duty, due, &file.task.front.steps) => performed.map_err(WorkerError::Duty)?,
         () = cancel.cancelled() => return Err(WorkerError::Ending),
         () = tokio::time::sleep(limit) => return Err(WorkerError::Slow(parts.limits.work_minutes)),
     };
@@ -128,6 +145,11 @@ pub(crate) async fn perform(
     let before = body.notes.take().map(|notes| notes + "\n\n").unwrap_or_default();
     body.notes = Some(before + &performed.notes);
     task.body = body.to_markdown();
+    if let Some(last) = task.front.steps.last_mut() {
+        let said = task.front.reason.as_deref().unwrap_or_default();
+        last.end(said, &Value::Null, parts.clock.now().trunc_subsecs(0));
+    }
+    task.show_steps();
     // A duty is no draft: it counts neither as one nor as a task that needed no answer.
     let event = AuditEvent::new("duty", Some(task.front.id.clone())).with("stage", stage.to_string());
     let (vault, to) = (parts.vault.clone(), stage.clone());

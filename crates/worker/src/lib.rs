@@ -18,6 +18,7 @@
 mod agenda;
 mod compose;
 mod cycle;
+mod duty;
 mod error;
 mod event_loop;
 mod finding;

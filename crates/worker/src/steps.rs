@@ -16,7 +16,7 @@ use task::{Action, AuditEvent, AuditOutcome, MAX_STEPS, Priority, Stage, Step, S
 use tokio_util::sync::CancellationToken;
 use vault::{MoveError, TaskFile, Vault, WriteError};
 
-use crate::agenda::{self, Standing};
+use crate::agenda::Standing;
 use crate::cycle::{Worker, blocking, place};
 use crate::tries::InWork;
 use crate::{Agenda, WorkerError, outcome};
@@ -38,7 +38,7 @@ impl Worker {
         let (mut file, handbook) = blocking(read).await.ok_or(WorkerError::Ending)??;
         if let Standing::Perform(duty, due) = self.standing(claim.id()) {
             let clerk = self.agenda.as_ref().and_then(Agenda::clerk).ok_or(WorkerError::Ending)?;
-            return agenda::perform(&self.parts, clerk, (duty, due), file, cancel).await;
+            return self.perform(clerk, (duty, due), file, cancel).await;
         }
         let house = HouseRules::read(&handbook)?.house(&self.parts.allowance);
         if drafter::writers(&file.task).iter().any(|who| house.is_vip(who)) {
@@ -163,13 +163,17 @@ impl Worker {
     }
 
     /// Writes the task as it stands in memory, with what a person wrote into its file meanwhile.
-    async fn rewrite(&self, file: TaskFile, point: &'static str) -> Result<TaskFile, WorkerError> {
+    pub(crate) async fn rewrite(&self, file: TaskFile, point: &'static str) -> Result<TaskFile, WorkerError> {
         let vault = self.parts.vault.clone();
         Ok(blocking(move || rewrite(&vault, file, point)).await.ok_or(WorkerError::Ending)??)
     }
 
     /// Writes down what became of the task, and moves it on.
-    async fn conclude(&self, file: TaskFile, draft: Draft) -> Result<(Stage, AuditEvent), WorkerError> {
+    pub(crate) async fn conclude(
+        &self,
+        file: TaskFile,
+        draft: Draft,
+    ) -> Result<(Stage, AuditEvent), WorkerError> {
         let parts = &self.parts;
         let mut task = file.task.clone();
         task.front.recovered();
@@ -215,7 +219,7 @@ fn number_of(task: &Task, step: &Step) -> usize {
 }
 
 /// A step for the audit log.
-fn logged(file: &TaskFile, step: &Step) -> AuditEvent {
+pub(crate) fn logged(file: &TaskFile, step: &Step) -> AuditEvent {
     let mut event = AuditEvent::new("step", Some(file.location.id.clone()))
         .with("step", number_of(&file.task, step))
         .with("what", step.what.as_str());
@@ -280,7 +284,7 @@ fn may_follow(task: &Task, step: &Step, then: &[String]) -> Result<(), WorkerErr
 }
 
 /// What the owner is told of a task that was stopped in its Plan.
-fn stopped(task: &Task) -> Draft {
+pub(crate) fn stopped(task: &Task) -> Draft {
     let done = task.front.steps.iter().filter(|step| step.state == StepState::Done).count();
     let done = counted(done, "step");
     let question = format!(

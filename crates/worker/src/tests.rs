@@ -61,7 +61,7 @@ impl Machine {
         Self { temp, vault, clock: Arc::new(FixedClock::new(start)) }
     }
 
-    fn put(&self, id: &str) {
+    pub(crate) fn put(&self, id: &str) {
         let location = Location::parse(&format!("Needs_Action/{id}.md")).expect("location");
         let front = FrontMatter::new(location.id.clone(), Utc::now());
         self.vault

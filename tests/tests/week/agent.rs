@@ -12,7 +12,7 @@ use mcp_client::ToolCaller;
 use policy::Class;
 use reports::Standing;
 use serde_json::Value;
-use task::{Clock, FixedClock, Role};
+use task::{Clock, FixedClock, Role, Step};
 use tokio_util::sync::CancellationToken;
 use vault::Vault;
 use watchers::Watchers;
@@ -194,7 +194,7 @@ impl Clerk for Scanner {
         duty == Duty::Scan
     }
 
-    async fn perform(&self, _: Duty, _: DateTime<Utc>) -> Result<Performed, ClerkError> {
+    async fn perform(&self, _: Duty, _: DateTime<Utc>, _: &[Step]) -> Result<Performed, ClerkError> {
         let standing = Standing::look(&self.0, self.1.now())?;
         Ok(Performed { summary: standing.summary(), notes: standing.markdown() })
     }

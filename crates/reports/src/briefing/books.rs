@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use task::Currency;
 
@@ -14,7 +15,7 @@ use super::Period;
 pub type Sums = BTreeMap<String, Decimal>;
 
 /// The books at one moment.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Books {
     /// What came in during the week.
     pub collected: Sums,
@@ -31,7 +32,7 @@ pub struct Books {
 }
 
 /// An overdue invoice.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Late {
     /// Its number, else its id.
     pub number: String,

@@ -1,9 +1,10 @@
 //! What the pages say, read from the answer of `get_social_summary`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One page.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SocialLine {
     /// Which platform, as the server names it.
     pub platform: String,
@@ -20,7 +21,7 @@ pub struct SocialLine {
 }
 
 /// All pages.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Social {
     /// In the server's order.
     pub lines: Vec<SocialLine>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::NaiveTime;
 use daemon::{Failure, OrFailure as _, Setup};
-use local_agent::{Writer, summary};
+use local_agent::{Answers, Writer, summary};
 use mcp_client::Sessions;
 use serde_json::json;
 use task::{AuditEvent, Clock as _, SystemClock};
@@ -29,7 +29,7 @@ pub(crate) async fn run(setup: &Setup, arguments: &Audit) -> Result<(), Failure>
     };
     let sessions = Arc::new(Sessions::new(session_settings(setup, policy::Class::Safe)?));
     let writer = Writer::new(setup, vault.clone(), calendar, sessions.clone(), clock.clone());
-    let written = writer.write(moment).await;
+    let written = writer.write(moment, Answers::default()).await;
     sessions.close().await;
     let (briefing, written) = written.or_failed("cannot write the briefing")?;
     let event = AuditEvent::new("audit", None).with("page", written.path.as_str());
