@@ -324,7 +324,38 @@ mod tests {
         check("IBAN DE89370400440532013000", &[(Kind::Account, "DE89370400440532013000")]);
         check("IBAN DE88370400440532013000", &[]);
         check("call +49 (170) 123-4567 now", &[(Kind::Phone, "+49 (170) 123-4567")]);
+        check("IBAN AT611904300234573201", &[(Kind::Account, "AT611904300234573201")]);
+        check("call +491701234567, now", &[(Kind::Phone, "+491701234567")]);
+        check("x+491701234567", &[(Kind::Number, "491701234567")]);
         check("order 12345678, item 1234567", &[(Kind::Number, "12345678")]);
+    }
+
+    #[test]
+    fn a_field_says_what_its_value_is() {
+        let check = |key: &str, text: &str, expected: &[Kind]| {
+            let kinds: Vec<_> = of_field(key, text).into_iter().map(|value| value.kind).collect();
+            assert_eq!(kinds, expected, "{key} {text}");
+        };
+        check("to", "bob@b.example", &[Kind::Address]);
+        check("to", "0170 1", &[Kind::Phone]);
+        check("bcc", "bob@b", &[Kind::Address]);
+        check("iban", "not one at all", &[Kind::Account]);
+        check("total", "1", &[Kind::Amount]);
+        check("in_reply_to", "<a@b.example>", &[]);
+        check("sha256", "12345678901", &[]);
+        check("body", "12345678901", &[Kind::Number]);
+        check("body", "  ", &[]);
+    }
+
+    #[test]
+    fn a_link_and_an_address_lead_to_a_domain() {
+        let check = |kind, text: &str, expected: Option<&str>| {
+            assert_eq!(Marked::new(kind, text).domain().as_deref(), expected, "{text}");
+        };
+        check(Kind::Address, "Bob@B.example", Some("b.example"));
+        check(Kind::Link, "https://bank.example@evil.example:8080/x", Some("evil.example"));
+        check(Kind::Link, "www.b.example./x", Some("b.example"));
+        check(Kind::Number, "12345678", None);
     }
 
     #[test]
@@ -336,6 +367,11 @@ mod tests {
         assert!(has("$1,250.00!", "1250.00"));
         assert!(has("99,90 €", "99.9"));
         assert!(!has("EUR 1.250,00", "1251"));
+        // Twenty digits are an amount still, longer ones are none.
+        assert!(has(&"1".repeat(20), &"1".repeat(20)));
+        for length in [21, 25] {
+            assert_eq!(amounts(&"1".repeat(length)), BTreeSet::new());
+        }
     }
 
     #[test]
@@ -355,5 +391,11 @@ mod tests {
         check("other.com", "example.com", false);
         check("gmail.com", "mail.com", false);
         check("grnail.com", "gmail.com", true);
+        check("example.com.example.com", "example.com", false);
+        check("localhost.evil.net", "localhost", false);
+        check("company.com", "company.co.uk", true);
+        check("company.com", "a.b.company.co.uk", true);
+        check("company.org", "mail.company.com", true);
+        check("abc.com", "abc.org", false);
     }
 }
