@@ -266,3 +266,33 @@ async fn a_claim_counts_when_the_remote_has_it_and_is_unknown_when_the_answer_wa
     let other = ClaimRecord::fresh(agent, "EMAIL_1".parse().expect("id")).expect("record");
     assert_eq!(cloud.machine.publish(&[other]).await.expect("published"), [Verdict::Lost]);
 }
+
+#[test]
+fn another_machine_takes_a_file_out_of_inbox_only_as_the_task_that_it_becomes() {
+    let world = World::new();
+    let local = world.machine("local-001", Side::Owner);
+    for name in ["one", "two"] {
+        local.write(&format!("Inbox/{name}.md"), "words");
+    }
+    local.machine.flush().expect("flush");
+    world.put("Inbox/one.md", Put::Nothing);
+    world.put("Briefings/2026-02-23.md", Put::File(b"all is well".to_vec()));
+    let report = local.machine.cycle().expect("cycle");
+    let refused: Vec<_> = report.refused.iter().map(|r| (r.path.as_str(), r.reason.as_str())).collect();
+    assert!(refused.contains(&("Inbox/one.md", "it deletes a file in Inbox")), "{refused:?}");
+    assert!(
+        refused.contains(&("Briefings/2026-02-23.md", "it writes a page of the owner's machine")),
+        "{refused:?}"
+    );
+    assert_eq!(local.text("Inbox/one.md").as_deref(), Some("words"));
+    assert_eq!(local.text("Briefings/2026-02-23.md"), None);
+
+    let taken_in = [
+        ("Inbox/two.md".to_owned(), Put::Nothing),
+        ("Needs_Action/two.md".to_owned(), Put::File(b"words".to_vec())),
+    ];
+    let cloud = "cloud-001".parse().expect("agent");
+    world.remote.commit_past_everyone(&cloud, &taken_in, &*clock()).expect("commit");
+    assert!(local.machine.cycle().expect("cycle").refused.is_empty());
+    assert_eq!((local.text("Inbox/two.md"), local.text("Needs_Action/two.md")), (None, Some("words".into())));
+}

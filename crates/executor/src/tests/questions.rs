@@ -66,3 +66,18 @@ async fn invariant_5_while_another_process_calls_a_server_its_orders_wait() {
     assert_eq!(entry(&executor.run_cycle().await, "EMAIL_1").0, End::Done);
     assert_eq!(machine.world.effects(&order), 1);
 }
+
+/// Rules that cannot be read are not left out.
+#[tokio::test]
+async fn while_the_accepted_handbook_cannot_be_read_nothing_leaves() {
+    let machine = Machine::new();
+    let order = machine.approve("EMAIL_1", mail());
+    let handbook = machine.data().join("handbook.md");
+    std::fs::create_dir(&handbook).expect("in its place");
+    let executor = machine.executor();
+    let (end, said) = entry(&executor.run_cycle().await, "EMAIL_1");
+    assert_eq!((end, machine.world.effects(&order)), (End::Waiting, 0), "{said}");
+    assert!(said.contains("mend it and accept it anew: local-agent handbook accept"), "{said}");
+    std::fs::remove_dir(&handbook).expect("remove");
+    assert_eq!(entry(&executor.run_cycle().await, "EMAIL_1").0, End::Done);
+}
