@@ -72,6 +72,20 @@ mod tests {
         check("e\u{301}", "e\u{301}");
         check("\u{301}e\u{301}\u{301}\u{301}", "‹U+0301›e\u{301}\u{301}‹U+0301›");
         check("\u{e0041}\u{e0100}\u{fe0f}", "‹U+E0041›‹U+E0100›‹U+FE0F›");
+        // What is written out carries no accents, and takes none of the room for them.
+        check("e\u{200b}\u{301}\u{301}", "e‹U+200B›\u{301}\u{301}");
+        check("e\t\u{301}\u{301}", "e‹U+0009›\u{301}\u{301}");
+    }
+
+    #[test]
+    fn what_no_message_has_is_warned_of() {
+        for c in ['\0', '\u{202e}', '\u{fdd0}', '\u{fdef}', '\u{fffe}', '\u{ffff}', '\u{1fffe}', '\u{10ffff}']
+        {
+            assert!(is_treacherous(c), "U+{:04X}", u32::from(c));
+        }
+        for c in ['a', ' ', '\u{301}', '\u{fdcf}', '\u{fdf0}', '\u{fffd}', '\u{a0}'] {
+            assert!(!is_treacherous(c), "U+{:04X}", u32::from(c));
+        }
     }
 
     #[test]
