@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use policy::Decision;
 use signature::{Expect, Refusal, Verified, verify};
 use task::{Location, Mode, Order, Server, Stage};
@@ -69,7 +70,7 @@ impl Core {
             let at = Location::new(Stage::Executing(self.agent.clone()), row.order.id.clone());
             let in_hand =
                 self.vault.read(&at).is_ok_and(|file| file.task.front.order.as_ref() == Some(&row.text));
-            if !in_hand && !self.is_early(&row) {
+            if !in_hand && self.too_early(&row).is_none() {
                 plan.entry(row.order.action.call.server()).or_default().push(Work { file: None, row });
             }
         }
@@ -174,16 +175,17 @@ impl Core {
                 return Ok(None);
             }
         }
-        if self.is_early(&row) {
+        if let Some(until) = self.too_early(&row) {
             let last = row.message.unwrap_or_default();
-            report.note(&file.location.id, End::Waiting, format!("tried again later: {last}"));
+            report.wait(&file.location.id, until, format!("tried again later: {last}"));
             return Ok(None);
         }
         Ok(Some(Work { file: Some(file), row }))
     }
 
-    fn is_early(&self, row: &Row) -> bool {
-        row.not_before.is_some_and(|until| self.clock.now() < until)
+    /// Until when it is left alone, if it is now.
+    fn too_early(&self, row: &Row) -> Option<DateTime<Utc>> {
+        row.not_before.filter(|until| self.clock.now() < *until)
     }
 
     /// Everything that is checked of an order: its signature, that it is this file's, that its

@@ -309,7 +309,7 @@ impl Core {
         let wait = TimeDelta::seconds(30) * (1 << row.attempts.min(10));
         let until = self.clock.now() + wait;
         self.journal.postpone(&row.order.approval, until, reason)?;
-        report.note(&row.order.id, End::Waiting, format!("tried again at {until}: {reason}"));
+        report.wait(&row.order.id, until, format!("tried again at {until}: {reason}"));
         Ok(())
     }
 }

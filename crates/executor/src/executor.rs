@@ -1,7 +1,7 @@
 //! The executor: one cycle after another.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use futures::future::join_all;
 use mcp_client::ToolCaller;
@@ -98,7 +98,7 @@ impl Executor {
     pub fn arbitrated_by(mut self, arbiter: Arc<dyn Arbiter>, offline: bool) -> Self {
         // Nobody else has it before the first cycle.
         if let Some(core) = Arc::get_mut(&mut self.core) {
-            core.court = Some(Court { arbiter, offline });
+            core.court = Some(Court { arbiter, offline, away: Mutex::default() });
         }
         self
     }

@@ -20,8 +20,11 @@ use task::{Amount, Call as Action, EmailMessage, InvoicePosting};
 use crate::admit::{Objection, Work};
 use crate::carry::blocking;
 use crate::core::{Core, Problem};
-use crate::report::{End, Report};
+use crate::report::Report;
 use crate::{Row, State};
+
+/// How long an order is left alone while nobody can say whether it is still fresh.
+const PAUSE: TimeDelta = TimeDelta::seconds(30);
 
 /// What the answer means.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,9 +73,7 @@ impl Core {
             let mut report = Report::default();
             match objection {
                 Objection::Waiting(said) => {
-                    let until = core.clock.now() + crate::reserve::PAUSE;
-                    core.journal.hold(&row.order.approval, until, &said)?;
-                    report.note(&row.order.id, End::Waiting, said);
+                    report.merge(core.hold(&row, core.clock.now() + PAUSE, said)?);
                 }
                 objection => core.object_to_accepted(&file, &row, objection, &mut report)?,
             }

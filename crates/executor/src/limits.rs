@@ -7,7 +7,7 @@ use vault::TaskFile;
 use crate::Row;
 use crate::admit::Objection;
 use crate::core::{Core, Problem};
-use crate::report::{End, Report};
+use crate::report::Report;
 
 impl Core {
     /// What is too much for this hour waits, while its order is good; everything else goes back to
@@ -23,8 +23,7 @@ impl Core {
             Ruling::Allowed => return Ok(()),
             Ruling::NotNow { until, window: Window::Hour, why } if until < row.order.expires => {
                 let reason = format!("over a limit until {}: {why}", time(until));
-                self.journal.hold(&row.order.approval, until, &reason)?;
-                report.note(&row.order.id, End::Waiting, reason);
+                report.merge(self.hold(row, until, reason)?);
                 return Ok(());
             }
             Ruling::NotNow { until, why, .. } => format!(

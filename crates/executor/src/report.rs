@@ -42,6 +42,8 @@ pub struct Report {
     pub stopped: Option<String>,
     /// When the first order that waits only for its time to be taken back can be carried out.
     pub due: Option<DateTime<Utc>>,
+    /// When the first order that something kept from being carried out is tried again.
+    pub again: Option<DateTime<Utc>>,
     /// What went wrong on this machine; the tasks concerned are taken up again.
     pub problems: Vec<String>,
 }
@@ -61,10 +63,17 @@ impl Report {
         self.entries.push(Entry { id: id.clone(), end, message: message.into() });
     }
 
+    /// It is not carried out before then.
+    pub(crate) fn wait(&mut self, id: &TaskId, until: DateTime<Utc>, message: impl Into<String>) {
+        self.again = self.again.into_iter().chain([until]).min();
+        self.note(id, End::Waiting, message);
+    }
+
     pub(crate) fn merge(&mut self, other: Report) {
         self.entries.extend(other.entries);
         self.problems.extend(other.problems);
         self.due = self.due.into_iter().chain(other.due).min();
+        self.again = self.again.into_iter().chain(other.again).min();
         if self.stopped.is_none() {
             self.stopped = other.stopped;
         }

@@ -6,7 +6,7 @@
 //! nonce says that the reservation is its own. A journal that does not have it, because it is a copy or
 //! was put back from a backup, loses.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,8 +16,11 @@ use crate::core::{Core, Problem, explain};
 use crate::report::{End, Report};
 use crate::{Row, State};
 
-/// How long an order that may not be called yet is left alone.
-pub(crate) const PAUSE: TimeDelta = TimeDelta::seconds(30);
+/// How long an order is left alone whose reservation was refused: somebody else was writing there.
+const PAUSE: TimeDelta = TimeDelta::seconds(10);
+
+/// The same where another machine is ahead: only a person changes that.
+const LONG_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 /// What is asked before an order is carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,6 +72,38 @@ pub(crate) struct Court {
     pub(crate) arbiter: Arc<dyn Arbiter>,
     /// Whether a seat that was confirmed before may act without being asked.
     pub(crate) offline: bool,
+    /// Why it was out of reach, the first time in this cycle: a remote that hangs is waited for once,
+    /// and the next cycle asks anew.
+    pub(crate) away: Mutex<Option<Silence>>,
+}
+
+impl Court {
+    /// A new cycle.
+    fn forget(&self) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Keeps that it is out of reach, if it is.
+    fn heed<T>(&self, said: Result<T, Silence>) -> Result<T, Silence> {
+        if let Err(silence @ Silence::Unreachable(_)) = &said {
+            let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+            away.get_or_insert_with(|| silence.clone());
+        }
+        said
+    }
+
+    async fn sit(&self, seat: &str) -> Result<Standing, Silence> {
+        self.forget();
+        self.heed(self.arbiter.sit(seat).await)
+    }
+
+    async fn reserve(&self, pledge: &Pledge) -> Result<Standing, Silence> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match away {
+            Some(silence) => Err(silence),
+            None => self.heed(self.arbiter.reserve(pledge).await),
+        }
+    }
 }
 
 impl Core {
@@ -77,9 +112,10 @@ impl Core {
         // A rehearsal takes nobody's seat.
         let Some(court) = self.court.as_ref().filter(|_| self.is_live()) else { return Ok(true) };
         if self.sat.get().is_some() {
+            court.forget();
             return Ok(true);
         }
-        match court.arbiter.sit(&self.seat.name()).await {
+        match court.sit(&self.seat.name()).await {
             Ok(Standing::Ours | Standing::Taken) => {
                 self.keep(true).await?;
                 // Whoever was first has set the same.
@@ -115,34 +151,37 @@ impl Core {
             expires: row.order.expires,
             nonce,
         };
-        let said = match court.arbiter.reserve(&pledge).await {
+        let (said, pause) = match court.reserve(&pledge).await {
             Ok(Standing::Ours) => {
                 self.keep(true).await?;
                 return Ok(true);
             }
-            Ok(Standing::Taken) => "another machine has reserved this order, or this one did before it was put back \
+            Ok(Standing::Taken) => ("another machine has reserved this order, or this one did before it was put back \
                                     from a backup, and may have carried it out: look before you approve it again"
-                .to_owned(),
+                .to_owned(), LONG_PAUSE),
             Ok(Standing::OtherSeat) => {
                 self.keep(false).await?;
-                self.other_seat()
+                (self.other_seat(), LONG_PAUSE)
             }
             Err(Silence::Unreachable(_)) if court.offline && self.seat.is_confirmed() => return Ok(true),
             Err(silence @ Silence::Unreachable(_)) => {
-                format!("{silence}; the order is carried out once it is reserved there")
+                let said = format!("{silence}; the order is carried out once it is reserved there");
+                report.note(&row.order.id, End::Waiting, said);
+                return Ok(false);
             }
-            Err(silence @ Silence::Refused(_)) => silence.to_string(),
+            Err(silence @ Silence::Refused(_)) => (silence.to_string(), PAUSE),
         };
         let (core, row) = (self.clone(), row.clone());
-        let held = blocking(move || {
-            let mut report = Report::default();
-            let until = core.clock.now() + PAUSE;
-            core.journal.hold(&row.order.approval, until, &said)?;
-            report.note(&row.order.id, End::Waiting, said);
-            Ok(report)
-        });
-        report.merge(held.await?);
+        report.merge(blocking(move || core.hold(&row, core.clock.now() + pause, said)).await?);
         Ok(false)
+    }
+
+    /// Leaves an accepted order alone until then.
+    pub(crate) fn hold(&self, row: &Row, until: DateTime<Utc>, said: String) -> Result<Report, Problem> {
+        let mut report = Report::default();
+        self.journal.hold(&row.order.approval, until, &said)?;
+        report.wait(&row.order.id, until, said);
+        Ok(report)
     }
 
     fn other_seat(&self) -> String {

@@ -42,6 +42,8 @@ pub struct OwnersDuties {
     entries: Vec<Entry>,
     /// When the next order may be carried out that waits for its time to be taken back.
     due: Option<DateTime<Utc>>,
+    /// When the next one is tried again that something kept from being carried out.
+    again_at: Option<DateTime<Utc>>,
     /// How long one round waits for such orders.
     patience: Duration,
     ending: CancellationToken,
@@ -112,6 +114,7 @@ impl OwnersDuties {
             clock,
             entries: Vec::new(),
             due: None,
+            again_at: None,
             patience: Duration::ZERO,
             ending,
         })
@@ -193,7 +196,8 @@ impl Duties for OwnersDuties {
             if self.running.is_some() {
                 continue;
             }
-            let Some(wait) = self.due().filter(|wait| Instant::now() + *wait < end) else { break };
+            // What could not be carried out now is left to the next round.
+            let Some(wait) = self.until(self.due).filter(|wait| Instant::now() + *wait < end) else { break };
             tokio::select! {
                 () = tokio::time::sleep(wait) => self.begin(),
                 () = self.ending.cancelled() => break,
@@ -204,10 +208,8 @@ impl Duties for OwnersDuties {
 
     fn due(&self) -> Option<Duration> {
         // What runs is waited for first.
-        let due = self.due.filter(|_| self.running.is_none())?;
-        let wait = (due - self.clock.now()).to_std();
-        // A little more, so that the clock is past it.
-        Some(wait.unwrap_or_default() + Duration::from_millis(50))
+        let due = self.due.into_iter().chain(self.again_at).min().filter(|_| self.running.is_none());
+        self.until(due)
     }
 
     async fn beat(&mut self) -> bool {
@@ -218,6 +220,12 @@ impl Duties for OwnersDuties {
 }
 
 impl OwnersDuties {
+    /// From now until `due`, a little more, so that the clock is past it.
+    fn until(&self, due: Option<DateTime<Utc>>) -> Option<Duration> {
+        let wait = (due? - self.clock.now()).to_std();
+        Some(wait.unwrap_or_default() + Duration::from_millis(50))
+    }
+
     /// Has the executor look, unless it is at work.
     fn begin(&mut self) {
         self.again = self.running.is_some();
@@ -257,6 +265,7 @@ impl OwnersDuties {
         let surplus = self.entries.len().saturating_sub(200);
         self.entries.drain(..surplus);
         self.due = report.due;
+        self.again_at = report.again;
     }
 
     /// What the owner ticked on a briefing becomes a task.

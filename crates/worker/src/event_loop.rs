@@ -67,7 +67,7 @@ enum Wake {
 }
 
 /// Between two tries while the remote is out of reach.
-const TRY_AGAIN: Duration = Duration::from_secs(8);
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// So often the remote is looked at in that rhythm once it is back: what the other machine has
 /// kept meanwhile comes in with one of these.
 const FOLLOW_UPS: u32 = 3;
@@ -134,14 +134,16 @@ pub async fn run(
                 }
             }
             Wake::Sync => {
+                let was_away = hurried == FOLLOW_UPS;
                 let report = worker.synchronise().await;
                 hurried = if report.remote_failed { FOLLOW_UPS } else { hurried.saturating_sub(1) };
                 unpushed = report.held || hurried > 0;
                 let again = if hurried > 0 { TRY_AGAIN.min(settings.sync) } else { Duration::ZERO };
                 push_due = Instant::now() + settings.push_gap.max(again);
                 sync.reset();
-                if report.pulled > 0 {
-                    // What came in is looked at without waiting for a notice of it.
+                // What came in is looked at without waiting for a notice of it; so is what waited for the
+                // remote.
+                if report.pulled > 0 || was_away && !report.remote_failed {
                     wake = Wake::Vault;
                     continue;
                 }

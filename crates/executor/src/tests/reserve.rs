@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
@@ -15,10 +16,12 @@ struct Shared {
     seat: Mutex<Option<String>>,
     orders: Mutex<BTreeMap<String, String>>,
     away: Mutex<bool>,
+    asked: AtomicU32,
 }
 
 impl Shared {
     fn reach(&self) -> Result<(), Silence> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         if *self.away.lock().expect("away") { Err(Silence::Unreachable("no route".into())) } else { Ok(()) }
     }
 }
@@ -104,13 +107,27 @@ async fn while_the_remote_is_away_only_a_seat_that_it_confirmed_acts() {
         }
         // What waited is carried out when the remote is back.
         *shared.away.lock().expect("away") = false;
-        machine.wait(TimeDelta::minutes(1));
         executor.run_cycle().await;
         assert_eq!(machine.world.effects(&order), 1, "{confirmed} {offline}");
     };
     check(true, true, 1).await;
     check(true, false, 0).await;
     check(false, true, 0).await;
+}
+
+#[tokio::test]
+async fn a_remote_that_is_away_is_waited_for_once_a_cycle_however_many_orders_there_are() {
+    let machine = Machine::new();
+    let shared = Arc::new(Shared { away: Mutex::new(true), ..Shared::default() });
+    for id in ["EMAIL_1", "EMAIL_2", "EMAIL_3"] {
+        machine.approve(id, mail());
+    }
+    let executor = executor(&machine, &shared);
+    for cycle in 1..=2 {
+        let report = executor.run_cycle().await;
+        assert_eq!(report.ended(End::Waiting).count(), 3, "{report:?}");
+        assert_eq!(shared.asked.load(Ordering::Relaxed), cycle, "asked in {cycle} cycles");
+    }
 }
 
 #[tokio::test]

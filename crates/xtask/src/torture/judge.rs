@@ -18,6 +18,8 @@ use super::machines::{Side, World, last_words};
 const ROUNDS: usize = 60;
 /// So many rounds in a row that change nothing are the end.
 const IDLE: usize = 3;
+/// Between two rounds while an order waits for its next try, at most half a minute away.
+const PAUSE: Duration = Duration::from_secs(1);
 const GIT: Duration = Duration::from_secs(60);
 
 /// What the owner was told is done.
@@ -257,6 +259,10 @@ fn settle(world: &World, tasks: usize, verdict: &mut Verdict) -> Outcome<()> {
                     side.agent()
                 ));
             }
+        }
+        if last == tree && !files(&world.vault(Side::Owner).join("In_Progress")).is_empty() {
+            std::thread::sleep(PAUSE);
+            continue;
         }
         idle = if last == tree { idle + 1 } else { 0 };
         if idle >= IDLE || (idle >= 1 && trouble.is_empty()) {

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::Options;
+
 /// The programs, the seed and the effort of one round.
 pub(crate) struct Lab {
     bin: PathBuf,
@@ -11,26 +13,23 @@ pub(crate) struct Lab {
     share: bool,
     cases: Option<u64>,
     alone: bool,
+    case: Option<String>,
     root: tempfile::TempDir,
     kept: Cell<bool>,
 }
 
 impl Lab {
     /// A lab with the programs in `bin`.
-    pub(crate) fn new(
-        bin: &Path,
-        seed: u64,
-        share: bool,
-        cases: Option<u64>,
-        alone: bool,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(bin: &Path, seed: u64, options: &Options) -> Result<Self, String> {
         // Beside the programs: a real file system, ignored by git.
         let folder = bin.parent().unwrap_or(bin);
         let root = tempfile::Builder::new()
             .prefix("torture-")
             .tempdir_in(folder)
             .map_err(|e| format!("failed to make a folder in {}: {e}", folder.display()))?;
-        Ok(Self { bin: bin.to_owned(), seed, share, cases, alone, root, kept: Cell::new(false) })
+        let &Options { share, cases, alone, .. } = options;
+        let (bin, case) = (bin.to_owned(), options.case.clone());
+        Ok(Self { bin, seed, share, cases, alone, case, root, kept: Cell::new(false) })
     }
 
     /// A program of the project.
@@ -66,6 +65,11 @@ impl Lab {
     /// Whether only the case of the seed is wanted.
     pub(crate) fn is_alone(&self) -> bool {
         self.alone
+    }
+
+    /// Whether a case of this name is wanted.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.case.as_ref().is_none_or(|case| name.contains(case))
     }
 
     /// Whether the programs are optimised: a share runs what `cargo test` has built.

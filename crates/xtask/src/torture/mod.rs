@@ -62,6 +62,9 @@ pub(crate) struct Options {
     /// One case alone, the one of the seed, with all that happens in it.
     #[arg(long)]
     alone: bool,
+    /// Of the system calls only those whose case has this in its name.
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
     /// The programs are built, and this is one of them.
     #[arg(long, hide = true)]
     built: bool,
@@ -142,7 +145,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let mut seed = options.seed.unwrap_or_else(lab::seed_of_the_clock);
     let until = options.minutes.map(|minutes| Duration::from_secs(60 * minutes));
     loop {
-        let lab = Lab::new(bin, seed, options.share, options.cases, options.alone)?;
+        let lab = Lab::new(bin, seed, options)?;
         round(options, &lab)?;
         if until.is_none_or(|until| start.elapsed() >= until) {
             return Ok(());

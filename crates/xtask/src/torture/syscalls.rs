@@ -130,6 +130,7 @@ pub(crate) fn run(lab: &Lab) -> Outcome {
         cases.extend(cases_of(&scene, act, &folder)?);
     }
     let all = cases.len();
+    cases.retain(|case| lab.wants(&case.to_string()));
     let mut chance = fastrand::Rng::with_seed(lab.seed());
     chance.shuffle(&mut cases);
     cases.truncate(usize::try_from(lab.cases(10, u64::MAX)).unwrap_or(usize::MAX));
