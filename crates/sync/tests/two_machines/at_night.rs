@@ -246,3 +246,16 @@ async fn a_seat_that_cannot_be_taken_says_whether_the_remote_is_locked_or_does_n
     local.sync.take_seat("b2").await.expect("taken");
     assert_eq!(local.sync.sit("b2").await.expect("sit"), sync::Holder::Us);
 }
+
+#[tokio::test]
+async fn what_was_set_aside_on_the_owners_machine_is_not_another_machines_to_change() {
+    let world = World::new();
+    let (_cloud, local) = world.pair().await;
+    local.write("Errors/note.txt", "what a person wrote");
+    local.cycle().await;
+    world.meddle(|root| std::fs::write(root.join("Errors/note.txt"), "changed").expect("write"));
+    let report = local.cycle().await;
+    let refused: Vec<_> = report.refused.iter().map(|r| (r.path.as_str(), r.reason.as_str())).collect();
+    assert_eq!(refused, [("Errors/note.txt", "it changes what was set aside")]);
+    assert_eq!(local.text("Errors/note.txt").as_deref(), Some("what a person wrote"));
+}
