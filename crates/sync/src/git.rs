@@ -189,10 +189,15 @@ impl Transport for Git {
     }
 
     fn maintain(&self) -> Result<(), Trouble> {
-        let tasks = ["--task=loose-objects", "--task=incremental-repack"];
         let patient = Self { timeout: self.timeout * 10, ..self.clone() };
-        let finished = patient.run(&strings(&["maintenance", "run", "--quiet", tasks[0], tasks[1]]))?;
-        if finished.status.success() { Ok(()) } else { Err(trouble_of(&finished, false)) }
+        // One after the other: together, the second does not see the first pack of a repository.
+        for task in ["--task=loose-objects", "--task=incremental-repack"] {
+            let finished = patient.run(&strings(&["maintenance", "run", "--quiet", task]))?;
+            if !finished.status.success() {
+                return Err(trouble_of(&finished, false));
+            }
+        }
+        Ok(())
     }
 
     fn overtaken(&self, attempt: u32) {
@@ -475,5 +480,18 @@ mod tests {
         let trouble = git.ls_remote(&[]).expect_err("it hangs");
         assert_eq!(trouble.kind, TroubleKind::Timeout);
         assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn loose_objects_are_packed_also_the_first_time() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let repo = git2::Repository::init(temp.path()).expect("repository");
+        let blobs: Vec<Oid> = (0..5_u8).map(|n| repo.blob(&[n]).expect("blob")).collect();
+        let git = Git { directory: repo.path().to_owned(), timeout: Duration::from_secs(30), own_ssh: false };
+        git.maintain().expect("packed");
+        git.maintain().expect("again");
+        let packs = std::fs::read_dir(repo.path().join("objects/pack")).expect("packs").count();
+        let again = git2::Repository::open(temp.path()).expect("repository");
+        assert!(packs > 0 && blobs.iter().all(|id| again.find_blob(*id).is_ok()));
     }
 }

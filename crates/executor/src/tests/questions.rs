@@ -81,3 +81,24 @@ async fn while_the_accepted_handbook_cannot_be_read_nothing_leaves() {
     std::fs::remove_dir(&handbook).expect("remove");
     assert_eq!(entry(&executor.run_cycle().await, "EMAIL_1").0, End::Done);
 }
+
+#[tokio::test]
+async fn invariant_4_a_key_that_is_taken_off_the_list_stops_what_it_signed_and_had_been_accepted() {
+    let machine = Machine::new();
+    let order = machine.approve("EMAIL_1", mail());
+    machine.world.will([Next::NotStarted]);
+    let executor = machine.executor();
+    assert_eq!(entry(&executor.run_cycle().await, "EMAIL_1").0, End::Waiting);
+    let row = || executor.journal().get(&order.approval).expect("journal").expect("row");
+    assert_eq!(row().state, crate::State::Accepted);
+    // Another key is the owner's from now on.
+    let new = KeyFiles::in_data(&machine.folder.path().join("new"));
+    init(&new, "owner", || Ok(NewKey::Unprotected)).expect("init");
+    std::fs::copy(&new.approvers, &machine.files.approvers).expect("copy");
+    machine.wait(TimeDelta::minutes(1));
+    let report = executor.run_cycle().await;
+    assert_eq!((row().state, machine.world.effects(&order)), (crate::State::Failed, 0), "{report:?}");
+    assert_eq!(machine.stage("EMAIL_1"), StageName::Errors);
+    let reason = machine.file("EMAIL_1").task.front.reason.expect("reason");
+    assert!(reason.contains("order refused"), "{reason}");
+}

@@ -259,3 +259,34 @@ async fn what_was_set_aside_on_the_owners_machine_is_not_another_machines_to_cha
     assert_eq!(refused, [("Errors/note.txt", "it changes what was set aside")]);
     assert_eq!(local.text("Errors/note.txt").as_deref(), Some("what a person wrote"));
 }
+
+#[tokio::test]
+async fn of_two_names_that_differ_in_capitals_only_one_goes_out_and_the_other_is_said() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    local.write("Inbox/Note.md", "one");
+    local.write("Inbox/note.md", "other");
+    let report = local.cycle().await;
+    let refused: Vec<_> = report.refused.iter().map(|r| (r.path.as_str(), r.incoming)).collect();
+    assert_eq!(refused, [("Inbox/note.md", false)]);
+    says(&report.refused[0].reason, &["differs from it in capitals or accents only"]);
+    cloud.cycle().await;
+    assert_eq!(cloud.text("Inbox/Note.md").as_deref(), Some("one"));
+    assert_eq!(local.text("Inbox/note.md").as_deref(), Some("other"), "it stays where it is");
+}
+
+/// It is only a memory of what is elsewhere.
+#[tokio::test]
+async fn an_index_that_can_be_neither_read_nor_removed_holds_no_synchronisation_up() {
+    let world = World::new();
+    let (cloud, local) = world.pair().await;
+    cloud.sync.clone().close().await;
+    let index = cloud.path(".git/index");
+    std::fs::remove_file(&index).expect("remove");
+    std::fs::create_dir(&index).expect("a folder in its place");
+    let again = world.machine("cloud-001", Side::Other);
+    again.write("Needs_Action/EMAIL_1.md", "one");
+    again.cycle().await;
+    local.cycle().await;
+    assert_eq!(local.text("Needs_Action/EMAIL_1.md").as_deref(), Some("one"));
+}
