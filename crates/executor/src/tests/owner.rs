@@ -197,3 +197,70 @@ async fn what_was_carried_out_is_not_tried_again_although_its_file_came_back() {
     assert!(matches!(refused, SettlementError::CarriedOut(..)), "{refused}");
     assert_eq!(machine.world.effects(&order), 1);
 }
+
+#[tokio::test]
+async fn a_long_task_whose_order_came_back_is_not_tried_again_for_what_was_no_step_of_it() {
+    let machine = Machine::new();
+    machine.approve("EMAIL_1", mail());
+    machine.executor().run_cycle().await;
+    let done = machine.file("EMAIL_1");
+    std::fs::remove_file(machine.desk.vault.root().join(done.location.path())).expect("remove");
+    let mut task = done.task.clone();
+    task.front.steps = vec![Step { what: "wait".into(), ..Step::default() }];
+    machine.desk.vault.create(&Location::new(Stage::Errors, id("EMAIL_1")), &task).expect("set aside");
+    let refused = machine.executor().settlement().retry(&id("EMAIL_1")).expect_err("done");
+    assert!(matches!(refused, SettlementError::CarriedOut(..)), "{refused}");
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_not_dropped_whether_the_file_says_so_or_the_journal() {
+    let machine = Machine::new();
+    unknown(&machine, "TWITTER_1").await;
+    let told = machine.file("TWITTER_1");
+    machine.tamper("TWITTER_1", |task| task.front.effect = None);
+    let refused = machine.executor().settlement().drop(&id("TWITTER_1")).expect_err("the journal says so");
+    assert!(matches!(refused, SettlementError::Unresolved(_)), "{refused}");
+    let other = Machine::new();
+    let at = Location::new(Stage::Errors, id("TWITTER_1"));
+    other.desk.vault.create(&at, &told.task).expect("create");
+    let refused = other.executor().settlement().drop(&id("TWITTER_1")).expect_err("the file says so");
+    assert!(matches!(refused, SettlementError::Unresolved(_)), "{refused}");
+    // What certainly did not happen may be dropped.
+    machine.approve("EMAIL_1", mail());
+    machine.world.will([Next::Refuses]);
+    machine.executor().run_cycle().await;
+    let dropped = machine.executor().settlement().drop(&id("EMAIL_1")).expect("dropped");
+    assert_eq!(dropped.location.stage.name(), StageName::Done);
+}
+
+#[tokio::test]
+async fn the_owner_is_left_alone_for_as_long_as_was_said() {
+    let machine = Machine::new();
+    let at = Location::new(Stage::Errors, id("EMAIL_1"));
+    machine.desk.vault.create(&at, &Task::new(FrontMatter::new(id("EMAIL_1"), start()), "")).expect("create");
+    let until =
+        machine.executor().settlement().ask_later(&id("EMAIL_1"), TimeDelta::hours(4)).expect("later");
+    assert_eq!(until, start() + TimeDelta::hours(4));
+    assert_eq!(machine.file("EMAIL_1").task.front.ask_after, Some(until));
+}
+
+#[tokio::test]
+async fn only_what_waits_for_its_next_try_is_hurried() {
+    let machine = Machine::new();
+    let put = |name: &str, stage: Stage, retry_after| {
+        let mut front = FrontMatter::new(id(name), start());
+        front.retry_after = retry_after;
+        machine.desk.vault.create(&Location::new(stage, id(name)), &Task::new(front, "")).expect("create");
+    };
+    let later = Some(start() + TimeDelta::hours(1));
+    put("EMAIL_1", Stage::NeedsAction, later);
+    put("EMAIL_2", Stage::NeedsAction, None);
+    put("EMAIL_3", Stage::Rejected, later);
+    let settlement = machine.executor().settlement();
+    let hurried = settlement.retry(&id("EMAIL_1")).expect("hurried");
+    assert_eq!((hurried.location.stage, hurried.task.front.retry_after), (Stage::NeedsAction, None));
+    for name in ["EMAIL_2", "EMAIL_3"] {
+        let refused = settlement.retry(&id(name)).expect_err(name);
+        assert!(matches!(refused, SettlementError::Elsewhere { .. }), "{refused}");
+    }
+}
