@@ -19,7 +19,7 @@ use crate::settlement::{Settlement, SettlementError};
 pub struct LostJournal {
     /// Orders whose outcome nobody knows; their tasks are in Errors now.
     pub unknown: Vec<TaskId>,
-    /// Orders that had ended; they can never run again.
+    /// Orders that had ended or expired; they can never run again.
     pub spent: usize,
 }
 

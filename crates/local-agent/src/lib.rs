@@ -4,13 +4,16 @@
 //! - [`OwnersDuties`]: carries signed orders out, takes what was ticked on a briefing, writes the
 //!   dashboard.
 //! - [`OwnersClerk`]: does the daily scan, the audit and the briefing, with a [`Writer`].
+//! - [`staff`] puts both beside a cycle.
 
 mod arbiter;
 mod briefing;
 mod clerk;
 mod duties;
 mod errors;
+mod staff;
 
 pub use briefing::{Answers, Writer};
 pub use clerk::{OwnersClerk, summary};
 pub use duties::{OwnersDuties, mode, sentence};
+pub use staff::{Staff, staff};

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::{Failure, InstanceLock, Pulse, Setup, Shutdown, Supervisor};
-use local_agent::{OwnersClerk, OwnersDuties, Writer, sentence};
+use local_agent::{OwnersDuties, Staff, sentence, staff};
 use mcp_client::{Sessions, ToolCaller};
 use policy::Class;
 use task::{Clock, Stage, SystemClock};
-use vault::Vault;
-use worker::{Agenda, Composed, Found, compose, loop_settings, session_settings, sources};
+use worker::{Found, compose, loop_settings, session_settings, sources};
 
 /// A cycle with a slow model takes this long; a loop that hangs longer is restarted by systemd.
 const STALL: Duration = Duration::from_secs(45 * 60);
@@ -24,19 +23,9 @@ pub(crate) async fn daemon(setup: &Setup) -> Result<(), Failure> {
     supervisor.watch(pulse.clone(), STALL, shutdown.token());
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Composed { vault, sync, mut worker, watchers, vitals, agenda, .. } =
-        compose(setup, Arc::clone(&clock)).await?;
-    let tools = tools(setup)?;
-    let mut duties = OwnersDuties::open(
-        setup,
-        vault.clone(),
-        vitals,
-        sync,
-        Arc::clone(&tools),
-        Arc::clone(&clock),
-        shutdown.token(),
-    )?;
-    worker.keep(attended(setup, agenda, vault, tools, clock));
+    let composed = compose(setup, Arc::clone(&clock)).await?;
+    let Staff { mut worker, watchers, mut duties, .. } =
+        staff(setup, composed, tools(setup)?, clock, shutdown.token())?;
     let watching = watchers.start(sources(setup), &shutdown.token());
     tracing::info!(agent = %setup.agent, role = %setup.role, dry_run = setup.modes.dry_run, "ready");
     supervisor.ready();
@@ -56,20 +45,10 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
     let _lock = InstanceLock::take(&setup.data, &setup.agent)?;
     let shutdown = Shutdown::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Composed { vault, sync, mut worker, watchers, vitals, agenda, .. } =
-        compose(setup, Arc::clone(&clock)).await?;
-    let tools = tools(setup)?;
-    let duties = OwnersDuties::open(
-        setup,
-        vault.clone(),
-        vitals,
-        sync,
-        Arc::clone(&tools),
-        Arc::clone(&clock),
-        shutdown.token(),
-    )?;
+    let composed = compose(setup, Arc::clone(&clock)).await?;
+    let Staff { mut worker, watchers, duties, .. } =
+        staff(setup, composed, tools(setup)?, clock, shutdown.token())?;
     let mut duties = duties.patient();
-    worker.keep(attended(setup, agenda, vault, tools, clock));
     duties.see_to_errors().await;
     let found = worker::once(&mut worker, &mut duties, &watchers, sources(setup), &shutdown.token()).await;
     duties.close().await;
@@ -85,19 +64,6 @@ pub(crate) async fn once(setup: &Setup) -> Result<(), Failure> {
 /// Every tool, whatever its class: what acts asks for the owner's order itself.
 fn tools(setup: &Setup) -> Result<Arc<dyn ToolCaller>, Failure> {
     Ok(Arc::new(Sessions::new(session_settings(setup, Class::Dangerous)?)))
-}
-
-/// The agenda, with somebody who does its duties.
-fn attended(
-    setup: &Setup,
-    agenda: Agenda,
-    vault: Vault,
-    tools: Arc<dyn ToolCaller>,
-    clock: Arc<dyn Clock>,
-) -> Agenda {
-    let calendar = agenda.calendar().clone();
-    let writer = Writer::new(setup, vault.clone(), calendar, tools, Arc::clone(&clock));
-    agenda.done_by(Arc::new(OwnersClerk::new(vault, writer, clock)))
 }
 
 /// What was found, done, and would have been done, in a few lines.

@@ -1,11 +1,15 @@
 //! The rule that a hook at the remote holds pushes to: what another machine may bring passes, and
 //! whatever else it tries is refused with the path and the reason.
 
+mod git;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sync::{Gate, GateError, hook};
 use tempfile::TempDir;
+
+use self::git::git;
 
 const MAIN: &str = "refs/heads/main";
 const NOTHING: &str = "0000000000000000000000000000000000000000";
@@ -15,17 +19,6 @@ struct Remote {
     temp: TempDir,
     /// What the vault was before the push.
     before: String,
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=cloud", "-c", "user.email=cloud@example.invalid"])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("git starts");
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn write(root: &Path, path: &str, text: &str) {

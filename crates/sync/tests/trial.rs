@@ -1,24 +1,16 @@
 //! A remote that is tried out before anything depends on it: whether a vault is there, who is awake,
 //! and whether this machine may push.
 
+mod git;
+
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use fault::Errno;
 use sync::{ApplyError, Seen, SyncError, Trial, make_remote};
 use tempfile::TempDir;
 
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.invalid"])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("git starts");
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
+use self::git::git;
 
 /// A remote, and a look at it.
 fn remote() -> (TempDir, std::path::PathBuf, Trial) {

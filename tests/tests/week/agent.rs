@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use config::Duty;
 use daemon::{CommonArgs, Flags, Program, Setup, Surroundings};
-use local_agent::{OwnersClerk, OwnersDuties, Writer};
-use mcp_client::ToolCaller;
+use local_agent::{OwnersDuties, Staff, staff};
 use policy::Class;
 use reports::Standing;
 use serde_json::Value;
@@ -79,29 +78,21 @@ impl Agent {
     pub(crate) async fn start(setup: &Setup, world: &Path, clock: &Arc<FixedClock>) -> Self {
         let time = Arc::clone(clock) as Arc<dyn Clock>;
         let cancel = CancellationToken::new();
-        let Composed { vault, sync, mut worker, watchers, vitals, agenda } =
-            compose(setup, Arc::clone(&time)).await.expect("compose");
-        worker.equip(Servers::toolbox(setup, world, clock));
-        let (clerk, duties): (Arc<dyn Clerk>, _) = match setup.role {
-            Role::Cloud => (Arc::new(Scanner(vault.clone(), Arc::clone(&time))), None),
+        let mut composed = compose(setup, Arc::clone(&time)).await.expect("compose");
+        composed.worker.equip(Servers::toolbox(setup, world, clock));
+        let (vault, mut worker, watchers, duties) = match setup.role {
+            Role::Cloud => {
+                let Composed { vault, mut worker, watchers, agenda, .. } = composed;
+                worker.keep(agenda.done_by(Arc::new(Scanner(vault.clone(), time))));
+                (vault, worker, watchers, None)
+            }
             _ => {
-                let tools: Arc<dyn ToolCaller> =
-                    Arc::new(Servers::new(setup, world, Class::Dangerous, clock));
-                let duties = OwnersDuties::open(
-                    setup,
-                    vault.clone(),
-                    vitals,
-                    sync,
-                    Arc::clone(&tools),
-                    Arc::clone(&time),
-                    cancel.clone(),
-                );
-                let calendar = agenda.calendar().clone();
-                let writer = Writer::new(setup, vault.clone(), calendar, tools, Arc::clone(&time));
-                (Arc::new(OwnersClerk::new(vault.clone(), writer, time)), Some(duties.expect("duties")))
+                let tools = Arc::new(Servers::new(setup, world, Class::Dangerous, clock));
+                let staffed = staff(setup, composed, tools, time, cancel.clone()).expect("staff");
+                let Staff { vault, worker, watchers, duties } = staffed;
+                (vault, worker, watchers, Some(duties))
             }
         };
-        worker.keep(agenda.done_by(clerk));
         worker.flush().await;
         worker.resume().await;
         let (setup, world, clock) = (setup.clone(), world.to_owned(), Arc::clone(clock));
