@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Retry(One),
     /// Close a task in Errors: nothing is to be done about it.
     Drop(One),
-    /// Be asked about a task in Errors another day.
+    /// Note on a task in Errors that you see to it another day.
     Later(Later),
     /// Settle a task whose outcome nobody knows.
     Resolve(Resolve),

@@ -101,7 +101,9 @@ pub(crate) fn drop(setup: &Setup, id: &TaskId) -> Result<(), Failure> {
 pub(crate) fn later(setup: &Setup, arguments: &Later) -> Result<(), Failure> {
     let (id, wait) = (&arguments.id, TimeDelta::days(arguments.days.into()));
     let until = settlement(setup)?.ask_later(id, wait).or_failed(format!("cannot put {id} off"))?;
-    print(&format!("{id} stays in Errors; you are asked again at {}\n", until.format("%Y-%m-%d %H:%M UTC")))
+    // Nothing hides it until then, and nothing rings: the pages say it.
+    let until = until.format("%Y-%m-%d %H:%M UTC");
+    print(&format!("{id} stays in Errors; its note and the dashboard say that you see to it at {until}\n"))
 }
 
 pub(crate) fn resolve(setup: &Setup, arguments: &Resolve) -> Result<(), Failure> {
